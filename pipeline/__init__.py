@@ -1,0 +1,1 @@
+"""Charter: governed pretraining, from raw text to a promoted encoder."""

@@ -1,0 +1,1 @@
+"""The training engine (torch): model, masking, batches, optimiser, checkpoint, features, head."""

@@ -1,0 +1,39 @@
+"""Where everything lies, relative to the repository's root (the working directory)."""
+
+from pathlib import Path
+
+# Inputs: tracked as one by data.dvc.
+DATA = Path("data")
+CORPUS = DATA / "corpus"  # unlabelled text: *.jsonl[.gz], *.csv, *.parquet, *.txt
+LABELLED = DATA / "labelled"  # text, label, and any group columns
+BENCHMARKS = DATA / "benchmarks"  # crows_pairs.csv, stereoset_dev.json, winobias/
+MODELS = DATA / "models"  # encoders to start from
+PROVENANCE = DATA / "PROVENANCE.json"
+
+PARAMS = Path("params.yaml")
+POLICY = Path("policy.yaml")
+LOCK = Path("requirements.lock")
+
+# Outputs: one folder a stage, each a DVC output.
+BUILD = Path("build")
+
+# Beside the outputs, outside DVC: what may differ between two equal runs.
+STATE = Path(".charter")
+CHECKPOINTS = STATE / "checkpoints"  # of an unfinished pretraining
+FEATURE_CACHE = STATE / "features"  # one file a text and encoder, shared by stages
+RUNS = STATE / "runs"  # STAGE.json: MLflow run id, seconds, progress
+
+
+def stage_dir(stage: str) -> Path:
+    """Return the folder that a stage writes, ``build/STAGE``."""
+    return BUILD / stage
+
+
+def report_path(stage: str) -> Path:
+    """Return the path of a stage's JSON report."""
+    return stage_dir(stage) / "report.json"
+
+
+def run_path(stage: str) -> Path:
+    """Return the path of what is known of a stage's last run but is no result: times, run id."""
+    return RUNS / f"{stage}.json"

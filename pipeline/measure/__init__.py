@@ -1,0 +1,1 @@
+"""Scores, intervals, fairness and masked-language-model bias scores (numpy)."""

@@ -1,0 +1,256 @@
+"""params.yaml as frozen, typed sections; units are in names and docstrings."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import yaml
+
+from pipeline import layout
+from pipeline.errors import InputError, nearest
+
+Severity = Literal["error", "quarantine", "warn"]
+
+
+class Section(pydantic.BaseModel):
+    """A frozen section: unknown keys are refused, and no value is coerced from another type."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class HubDataset(Section):
+    """A Hugging Face dataset (hub id, or a local directory or file) and its columns."""
+
+    path: str
+    name: str | None = None  # the configuration
+    revision: str | None = None  # a commit, so that the data cannot move
+    split: str = "train"
+    text: str = "text"  # the column that holds the text
+    label: str | None = None  # the column that holds the label; none for a corpus
+    domain: str | None = None  # the column that holds the domain, if any
+
+
+class IngestParams(Section):
+    """Where data/ comes from. A change here takes effect at ``python -m pipeline ingest``."""
+
+    source: Literal["packages", "local", "hub"] = "packages"
+    hub_corpus: tuple[HubDataset, ...] = ()
+    hub_labelled: tuple[HubDataset, ...] = ()
+
+
+class ValidateParams(Section):
+    """What the rows must be, and what happens to those that are not."""
+
+    labels: tuple[str, ...]  # the names of labels 0, 1, ...; a label is its index or its name
+    max_chars: int = pydantic.Field(gt=0)  # longer text is over-long
+    min_label_share: float = pydantic.Field(ge=0, le=1)  # of the rarest label
+    language: str  # ISO 639-1 code of the language expected
+    min_language_share: float = pydantic.Field(ge=0, le=1)  # of rows in that language
+    near_duplicate_jaccard: float = pydantic.Field(gt=0, le=1)  # of word 3-shingles
+    contamination_words: int = pydantic.Field(gt=0)  # a shared run of so many words is a leak
+    min_group_rows: int = pydantic.Field(ge=0)  # fewer rows in a group than this is reported
+    groups: tuple[str, ...]  # columns of the labelled rows that hold groups to audit
+    severity: dict[str, Severity]  # expectation -> what its failure does
+
+
+class SplitParams(Section):
+    """Shares of rows, by a hash of their content: a row never moves when others are added."""
+
+    validation_share: float = pydantic.Field(gt=0, lt=0.5)
+    test_share: float = pydantic.Field(gt=0, lt=0.5)
+    heldout_share: float = pydantic.Field(gt=0, lt=0.5)  # of corpus documents, for held-out loss
+    salt: str  # change it to draw another split
+    max_rows: int | None = None  # labelled rows kept, the lowest hashes first
+    max_documents: int | None = None  # corpus documents kept, the lowest hashes first
+
+
+class TokeniseParams(Section):
+    """The tokenizer, trained here or reused."""
+
+    tokenizer: str  # "train", or a model directory or hub id whose tokenizer is reused
+    vocab_size: int = pydantic.Field(gt=100)  # of a trained tokenizer
+    lowercase: bool = True
+
+
+class PretrainParams(Section):
+    """Masked-language-model pretraining, from scratch or continued."""
+
+    init: str  # "scratch", or a model directory or hub id to continue from
+    architecture: Literal["bert", "modernbert"] = "bert"  # from scratch
+    layers: int = pydantic.Field(gt=0)  # from scratch
+    hidden: int = pydantic.Field(gt=0)  # width, from scratch; heads are 64 wide
+    seq_len_tokens: int = pydantic.Field(ge=8)
+    batch_sequences: int = pydantic.Field(gt=0)  # sequences an optimiser step
+    accumulate: int = pydantic.Field(gt=0)  # micro-batches an optimiser step
+    tokens: int = pydantic.Field(ge=0)  # training tokens in all; 0 keeps the initial weights
+    masking_rate: float = pydantic.Field(gt=0, lt=1)
+    learning_rate: float = pydantic.Field(gt=0)
+    head_learning_rate: float = pydantic.Field(gt=0)  # of an MLM head made new
+    warmup_share: float = pydantic.Field(ge=0, lt=1)  # of the steps
+    weight_decay: float = pydantic.Field(ge=0)
+    clip_norm: float = pydantic.Field(gt=0)
+    dropout: float = pydantic.Field(ge=0, lt=1)
+    heldout_sequences: int = pydantic.Field(gt=0)  # for the held-out loss, at fixed masks
+    heldout_every_steps: int = pydantic.Field(gt=0)
+    checkpoint_every_steps: int = pydantic.Field(gt=0)
+    seed: int = pydantic.Field(ge=0)
+
+
+class FeaturesParams(Section):
+    """One pass of the frozen encoder over each labelled text."""
+
+    pooling: Literal["mean", "cls"]
+    max_len_tokens: int = pydantic.Field(ge=8)
+    batch_tokens: int = pydantic.Field(gt=0)  # padded tokens a batch
+
+
+class FinetuneParams(Section):
+    """The head on the frozen encoder, or the whole model."""
+
+    mode: Literal["frozen", "full"]
+    hidden: int = pydantic.Field(ge=0)  # width of the head's hidden layer; 0 is a linear head
+    class_weights: Literal["none", "balanced"]
+    l2: float = pydantic.Field(ge=0)  # penalty on the head's weights
+    learning_rate: float = pydantic.Field(gt=0)  # of the head (frozen) or of all (full)
+    epochs: int = pydantic.Field(gt=0)  # at most
+    patience_epochs: int = pydantic.Field(gt=0)  # without a better validation loss
+    batch_rows: int = pydantic.Field(gt=0)
+    seed: int = pydantic.Field(ge=0)
+
+
+class EvaluateParams(Section):
+    """How scores and their intervals are computed."""
+
+    confidence: float = pydantic.Field(gt=0.5, lt=1)
+    resamples: int = pydantic.Field(ge=100)  # of the bootstrap
+    calibration_bins: int = pydantic.Field(gt=1)
+    tfidf_c: tuple[float, ...]  # inverse penalties of the TF-IDF baseline, chosen on validation
+    seed: int = pydantic.Field(ge=0)
+
+
+class AuditParams(Section):
+    """What is audited, and on how much."""
+
+    groups: tuple[str, ...]  # columns whose gaps are measured
+    min_group_rows: int = pydantic.Field(gt=0)  # fewer rows than this: not evaluated
+    max_counterfactuals: int | None = None  # test texts swapped; null for all
+    max_pairs: int | None = None  # CrowS-Pairs pairs scored; null for all
+    competence_nats: float = pydantic.Field(gt=0)  # held-out loss must be this far below untrained
+    confidence: float = pydantic.Field(gt=0.5, lt=1)
+    resamples: int = pydantic.Field(ge=100)
+    seed: int = pydantic.Field(ge=0)
+
+
+class ReportParams(Section):
+    """The page and the model card."""
+
+    title: str
+    language: Literal["en"] = "en"
+    licence: str  # of the model, for its card
+
+
+class BundleParams(Section):
+    """The directory that is registered."""
+
+    name: str = pydantic.Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")  # in the registry
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    size: Literal["default", "small"]
+    ingest: IngestParams
+    validate_: ValidateParams = pydantic.Field(alias="validate")
+    split: SplitParams
+    tokenise: TokeniseParams
+    pretrain: PretrainParams
+    features: FeaturesParams
+    finetune: FinetuneParams
+    evaluate: EvaluateParams
+    audit: AuditParams
+    report: ReportParams
+    bundle: BundleParams
+
+    def section(self, stage: str) -> Section:
+        """Return the section of a stage by the stage's name."""
+        section: Section = getattr(self, "validate_" if stage == "validate" else stage)
+        return section
+
+
+def load(path: Path = layout.PARAMS) -> Params:
+    """Read params.yaml; where ``size`` is small, lay ``sizes.small`` over the sections.
+
+    Raises:
+        InputError: naming the file, the key, and the nearest known key.
+    """
+    raw = _read_mapping(path)
+    presets = raw.pop("sizes", {})
+    size = raw.get("size", "default")
+    known = {field.alias or name for name, field in Params.model_fields.items()}
+    if not isinstance(presets, dict) or not all(isinstance(p, dict) for p in presets.values()):
+        raise InputError(f"{path}: sizes: must map a size to sections")
+    overlay = presets.get(size, {})
+    for section, values in overlay.items():
+        if section not in known or not isinstance(values, dict) or section not in raw:
+            raise InputError(
+                f"{path}: sizes.{size}.{section}: not a section{nearest(section, known)}"
+            )
+        raw[section] = {**raw[section], **values}
+    return parse(raw, path)
+
+
+def parse(raw: dict[str, Any], path: Path = layout.PARAMS) -> Params:
+    """Parse a mapping as `Params`; ``path`` is named in errors."""
+    try:
+        return Params.model_validate(_tuples(raw))
+    except pydantic.ValidationError as error:
+        problems = "\n".join(f"{path}: {_explain(problem)}" for problem in error.errors())
+        raise InputError(problems) from error
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run in the repository's root") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        at = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise InputError(f"{at}: not YAML ({error.problem})") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML ({error})") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: must be a mapping of sections, not {type(raw).__name__}")
+    return raw
+
+
+def _tuples(value: Any) -> Any:
+    """YAML has lists; frozen models hold tuples."""
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return value
+
+
+def _explain(problem: Any) -> str:
+    location = [part for part in problem["loc"] if part != "validate_"]
+    key = ".".join(str(part) for part in location)
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key{nearest(str(location[-1]), _keys_beside(location))}"
+    if problem["type"] == "missing":
+        return f"{key}: missing; add it"
+    return f"{key}: {problem['msg']} (got {problem['input']!r})"
+
+
+def _keys_beside(location: list[Any]) -> list[str]:
+    fields = Params.model_fields
+    for part in location[:-1]:
+        names = {field.alias or name: field for name, field in fields.items()}
+        annotation = names[part].annotation if part in names else None
+        if not (isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)):
+            return []
+        fields = annotation.model_fields
+    return [field.alias or name for name, field in fields.items()]

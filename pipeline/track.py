@@ -1,0 +1,37 @@
+"""What a stage tells the world while it runs. MLflow's side is in adapters/tracking.py."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+
+class Track(Protocol):
+    """The receiver of a stage's metrics, progress, inputs and artifacts."""
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Record values at a step (of the optimiser, or 0 for a stage with none)."""
+
+    def progress(self, done: int, total: int, unit: str, **fields: float) -> None:
+        """Say that ``done`` of ``total`` units are done; may be called at every step."""
+
+    def dataset(self, name: str, path: Path, rows: int, digest: str) -> None:
+        """Record that the stage read this data."""
+
+    def artifact(self, path: Path) -> None:
+        """Keep this file or folder with the run."""
+
+
+class Silent:
+    """A `Track` that keeps nothing, for use as a library and in tests."""
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Do nothing."""
+
+    def progress(self, done: int, total: int, unit: str, **fields: float) -> None:
+        """Do nothing."""
+
+    def dataset(self, name: str, path: Path, rows: int, digest: str) -> None:
+        """Do nothing."""
+
+    def artifact(self, path: Path) -> None:
+        """Do nothing."""
