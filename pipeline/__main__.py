@@ -3,27 +3,18 @@
 import argparse
 import errno
 import importlib
-import os
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline import layout, params, reports
+from pipeline import layout, params, reports, telemetry
 from pipeline.errors import InputError
 
 STAGES = tuple(reports.STAGE_REPORTS)
-NO_TELEMETRY = {
-    "DO_NOT_TRACK": "1",
-    "DVC_NO_ANALYTICS": "1",
-    "GX_ANALYTICS_ENABLED": "false",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a person's mistake is one line on stderr and exit code 2."""
-    os.environ.update(NO_TELEMETRY)
+    telemetry.switch_off()
     parsed = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = parsed.run
     try:

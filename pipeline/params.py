@@ -1,12 +1,14 @@
 """params.yaml as frozen, typed sections; units are in names and docstrings."""
 
+import re
+import typing
 from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
 import yaml
 
-from pipeline import layout
+from pipeline import files, layout
 from pipeline.errors import InputError, nearest
 
 Severity = Literal["error", "quarantine", "warn"]
@@ -197,6 +199,23 @@ def load(path: Path = layout.PARAMS) -> Params:
             )
         raw[section] = {**raw[section], **values}
     return parse(raw, path)
+
+
+def set_size(size: str, path: Path = layout.PARAMS) -> None:
+    """Write ``size: SIZE`` into params.yaml, as ``dvc exp run -S`` would; the rest stays as it is.
+
+    Raises:
+        InputError: where the size is unknown or the file has no line ``size:``.
+    """
+    sizes = typing.get_args(Params.model_fields["size"].annotation)
+    if size not in sizes:
+        raise InputError(f"size {size!r} is unknown: one of {', '.join(sizes)}")
+    text = path.read_text(encoding="utf-8")
+    changed, count = re.subn(r"(?m)^size:\s*\w+", f"size: {size}", text)
+    if count != 1:
+        raise InputError(f"{path}: needs one line `size: {size}` at the top level")
+    if changed != text:
+        files.write_text(path, changed)
 
 
 def parse(raw: dict[str, Any], path: Path = layout.PARAMS) -> Params:

@@ -1,0 +1,36 @@
+# make run            the default data, the whole flow, the gate's verdict
+# make run SIZE=small the same in a few minutes
+# make test           the test suite
+PYTHON ?= python3
+VENV ?= .venv
+SIZE ?=
+
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+export PREFECT_HOME ?= $(CURDIR)/.prefect
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+.PHONY: run test check bench ui clean
+
+run: $(VENV)/installed
+	python -m flows.retrain $(if $(SIZE),--size $(SIZE))
+
+test: $(VENV)/installed
+	python -m pytest
+
+check: $(VENV)/installed
+	ruff check . && ruff format --check . && mypy && lint-imports
+
+bench: $(VENV)/installed
+	python -m benchmarks
+
+ui: $(VENV)/installed  # MLflow on 5000, Prefect on 4200, both on loopback; ends with ^C
+	trap 'kill 0' EXIT; mlflow server --backend-store-uri sqlite:///mlflow.db --port 5000 & prefect server start --port 4200
+
+clean:
+	rm -rf build .charter
+
+$(VENV)/installed: requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --requirement requirements.lock
+	touch $@

@@ -1,0 +1,54 @@
+"""The graph of stages, read from dvc.yaml through DVC: nobody writes the order a second time."""
+
+from dataclasses import dataclass
+
+import networkx
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
+
+from pipeline.errors import InputError
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage of dvc.yaml."""
+
+    name: str
+    pool: str  # the workers that its ``meta:`` asks for
+    needs: tuple[str, ...]  # stages that must be done before it
+
+
+def nodes() -> tuple[Node, ...]:
+    """Return the stages so that each comes after those it needs; ties as dvc.yaml has them."""
+    with Repo() as repo:
+        graph = repo.index.graph  # an edge goes from a stage to one that it needs
+        written = {stage: place for place, stage in enumerate(repo.index.stages)}
+        order = networkx.lexicographical_topological_sort(graph.reverse(), key=written.get)
+        return tuple(
+            Node(
+                name=stage.name,
+                pool=(stage.meta or {}).get("pool", "cpu"),
+                needs=tuple(
+                    n.name for n in graph.successors(stage) if isinstance(n, PipelineStage)
+                ),
+            )
+            for stage in order
+            if isinstance(stage, PipelineStage)
+        )
+
+
+def is_current(stage: str) -> bool:
+    """Say whether a stage's inputs, parameters, command and outputs are those of dvc.lock."""
+    with Repo() as repo:
+        return not repo.status(targets=[stage])
+
+
+def check_data() -> None:
+    """Refuse data/ that data.dvc does not describe: what is trained on must be on record.
+
+    Raises:
+        InputError: with the command that records it.
+    """
+    with Repo() as repo:
+        if repo.status(targets=["data.dvc"]):
+            raise InputError("data/ is not what data.dvc records; run `dvc add data`, then commit")

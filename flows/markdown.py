@@ -1,0 +1,60 @@
+"""Reports as Markdown for Prefect's pages."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline import files, layout
+
+_MAX_ITEMS = 40  # of a list or mapping; the report itself has all
+
+
+def stage_report(name: str) -> str:
+    """Return a stage's report as a Markdown table of its figures, with a line to its MLflow run."""
+    report = files.read_json(layout.report_path(name))
+    rows = "\n".join(f"| {key} | {value} |" for key, value in _flatten(report))
+    return f"{_run_line(name)}\n\n| {name} | |\n|---|---|\n{rows}\n"
+
+
+def progress(run: dict[str, Any]) -> str:
+    """Return one line on how far a running stage is, from .charter/runs/STAGE.json."""
+    figures = ", ".join(f"{key} {value:,.4g}" for key, value in run.get("fields", {}).items())
+    return f"{run['done']:,} of {run['total']:,} {run['unit']}" + (
+        f": {figures}" if figures else ""
+    )
+
+
+def _run_line(name: str) -> str:
+    path = layout.run_path(name)
+    run = files.read_json(path) if path.is_file() else {}
+    if not run.get("mlflow_run_id"):
+        return f"Report: `{layout.report_path(name)}`"
+    page = f"#/experiments/{run['mlflow_experiment_id']}/runs/{run['mlflow_run_id']}"
+    server = str(run["tracking_uri"])
+    base = server if server.startswith("http") else "http://127.0.0.1:5000"
+    where = "" if server.startswith("http") else " (after `make ui`)"
+    return f"[MLflow run]({base}/{page}){where} in {run.get('seconds', 0):,.0f} s"
+
+
+def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield dotted keys and cell texts; an estimate is one cell."""
+    if isinstance(value, dict) and {"point", "low", "high", "n"} <= value.keys():
+        yield prefix, _estimate(value)
+    elif isinstance(value, dict):
+        for key, item in list(value.items())[:_MAX_ITEMS]:
+            yield from _flatten(item, f"{prefix}.{key}" if prefix else key)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        yield prefix, f"{len(value)} entries, in the report"
+    else:
+        yield prefix, _cell(value)
+
+
+def _estimate(estimate: dict[str, Any]) -> str:
+    if estimate["point"] is None:
+        return f"undefined: {_cell(estimate['note'])}"
+    bounds = "" if estimate["low"] is None else f" [{estimate['low']:.4g}, {estimate['high']:.4g}]"
+    return f"{estimate['point']:.4g}{bounds}, n = {estimate['n']:,}"
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")[:200]

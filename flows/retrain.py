@@ -1,0 +1,79 @@
+"""``python -m flows.retrain``: every stage of dvc.yaml as a task, then the gate and the registry."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from uuid import UUID
+
+from prefect import flow, get_run_logger, runtime, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.settings import get_current_settings
+
+from flows import graph, stage
+from pipeline import ingest, layout, params, publish
+from pipeline.adapters import tracking
+from pipeline.errors import InputError
+
+REFUSED_CODE = 3  # the exit code of a run whose bundle the gate refused
+
+
+@flow(name="retrain", validate_parameters=True)
+def retrain(promote: bool = True) -> publish.Publication | None:
+    """Run the stages in DVC's order, each on what it needs, then publish what they made.
+
+    Args:
+        promote: Register the bundle and let the gate decide; otherwise stop at the bundle.
+    """
+    parent_run = None
+    for node in graph.nodes():
+        if parent_run is None and not graph.is_current(node.name):
+            parent_run = tracking.start_parent_run(runtime.flow_run.name)
+        stage.run_stage.with_options(name=node.name, tags=[node.pool])(node.name, parent_run)
+    return publish_bundle() if promote else None
+
+
+@task(name="publish", task_run_name="publish", tags=["registry"])
+def publish_bundle() -> publish.Publication:
+    """Register build/bundle as a model version and move the champion if the gate passes."""
+    publication = publish.publish(params.load().bundle)
+    get_run_logger().info("%s", publication.summary())
+    create_markdown_artifact(
+        key="decision", markdown=publication.markdown(), description="What the gate decided"
+    )
+    return publication
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fetch the data, retrain, and say where everything is. 3 means refused by the gate."""
+    parser = argparse.ArgumentParser(prog="python -m flows.retrain", description=__doc__)
+    parser.add_argument("--size", help="written into params.yaml first: default or small")
+    parser.add_argument("--no-promote", action="store_true", help="stop at the bundle")
+    parsed = parser.parse_args(arguments)
+    try:
+        if parsed.size:
+            params.set_size(parsed.size)
+        ingest.run(params.load().ingest)
+        graph.check_data()
+        state = retrain(promote=not parsed.no_promote, return_state=True)
+        publication = state.result()
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(_whereabouts(publication, state.state_details.flow_run_id))
+    return REFUSED_CODE if publication and not publication.promoted else 0
+
+
+def _whereabouts(publication: publish.Publication | None, flow_run: UUID | None) -> str:
+    server = get_current_settings().server.api
+    base = get_current_settings().ui_url or f"http://{server.host}:{server.port} (after `make ui`)"
+    lines = [
+        f"report   {(layout.stage_dir('report') / 'index.html').resolve()}",
+        f"Prefect  {base}/runs/flow-run/{flow_run}",
+    ]
+    if publication:
+        lines += [f"MLflow   {publication.page}", "", publication.summary()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

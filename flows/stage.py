@@ -1,0 +1,136 @@
+"""The one task: run a stage of dvc.yaml through DVC, show its progress, keep its report."""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from prefect import get_run_logger, task
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    update_progress_artifact,
+)
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.states import Completed
+from prefect.tasks import Task
+
+from flows import graph, markdown
+from pipeline import files, layout
+from pipeline.errors import InputError
+
+_POLL_S = 1.0
+_INPUT_ERROR_CODE = "exited with 2"  # what DVC says of `python -m pipeline` refusing its input
+_TIMEOUT_S = 24 * 3600
+
+
+class StageError(RuntimeError):
+    """A stage failed for a reason that a retry may mend."""
+
+
+def _may_retry(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
+    return not isinstance(state.result(raise_on_failure=False), InputError)
+
+
+@task(
+    task_run_name="{name}",
+    retries=2,
+    retry_delay_seconds=10,
+    retry_condition_fn=_may_retry,
+    timeout_seconds=_TIMEOUT_S,
+    persist_result=False,
+)
+def run_stage(name: str, parent_run: str | None = None) -> State[Any]:
+    """Run ``dvc repro --single-item NAME``; a stage that is current ends as Cached.
+
+    Args:
+        name: A stage of dvc.yaml.
+        parent_run: MLflow run under which the stage's own run is nested.
+
+    Raises:
+        InputError: the stage refused its input; not retried.
+        StageError: it failed otherwise.
+    """
+    if graph.is_current(name):
+        return Completed(name="Cached", message="inputs, parameters and code as in dvc.lock")
+    _reproduce(name, parent_run)
+    create_markdown_artifact(
+        key=f"report-{name}",
+        markdown=markdown.stage_report(name),
+        description=f"The report of the stage {name}",
+    )
+    return Completed(message="done")
+
+
+def _reproduce(name: str, parent_run: str | None) -> None:
+    environment = dict(os.environ) | ({"CHARTER_PARENT_RUN": parent_run} if parent_run else {})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "--single-item", name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        start_new_session=True,  # so that a cancelled task takes its whole family with it
+    )
+    tail: list[str] = []
+    try:
+        log = get_run_logger()
+        for line in _follow(process, name):
+            log.info("%s", line)
+            tail = [*tail[-19:], line]
+        code = process.wait()
+    finally:
+        _stop(process)
+    if code:
+        message = "\n".join(tail)
+        raise (InputError if _INPUT_ERROR_CODE in message else StageError)(message)
+
+
+def _follow(process: "subprocess.Popen[str]", name: str) -> Iterator[str]:
+    """Yield the lines that a process prints; keep its progress artifact up to date meanwhile."""
+    lines: queue.Queue[str | None] = queue.Queue()
+    threading.Thread(target=_pump, args=(process, lines), daemon=True).start()
+    artifact: UUID | None = None
+    while True:
+        try:
+            line = lines.get(timeout=_POLL_S)
+        except queue.Empty:
+            artifact = _show_progress(name, artifact)
+            continue
+        if line is None:
+            _show_progress(name, artifact)
+            return
+        if line:
+            yield line
+
+
+def _pump(process: "subprocess.Popen[str]", lines: "queue.Queue[str | None]") -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.put(line.rstrip())
+    lines.put(None)
+
+
+def _show_progress(name: str, artifact: UUID | None) -> UUID | None:
+    path = layout.run_path(name)
+    run = files.read_json(path) if path.is_file() else {}
+    if not run.get("total"):
+        return artifact
+    percent = 100.0 * run["done"] / run["total"]
+    if artifact is None:
+        created = create_progress_artifact(percent, key=f"progress-{name}")
+        return UUID(str(created))
+    update_progress_artifact(artifact, percent, description=markdown.progress(run))
+    return artifact
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    """End a process group that is still running."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
