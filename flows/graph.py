@@ -15,7 +15,6 @@ class Node:
 
     name: str
     pool: str  # the workers that its ``meta:`` asks for
-    needs: tuple[str, ...]  # stages that must be done before it
 
 
 def nodes() -> tuple[Node, ...]:

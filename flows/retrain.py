@@ -1,4 +1,4 @@
-"""``python -m flows.retrain``: every stage of dvc.yaml as a task, then the gate and the registry."""
+"""``python -m flows.retrain``: each stage of dvc.yaml as a task, then the gate and registry."""
 
 import argparse
 import sys
