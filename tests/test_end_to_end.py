@@ -1,0 +1,62 @@
+"""The chain, whole, on a tiny workspace: one graph, three ways in."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from workspace import build, run
+
+from pipeline import reports
+
+pytestmark = pytest.mark.slow
+FLOW = (sys.executable, "-m", "flows.retrain")
+REPRO = (sys.executable, "-m", "dvc", "repro")
+
+
+@pytest.fixture(scope="module")
+def flowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = build(tmp_path_factory.mktemp("flow") / "work")
+    done = run(folder, *FLOW, check=False)
+    assert done.returncode in (0, 3), done.stdout + done.stderr  # promoted, or refused by the gate
+    return folder
+
+
+def test_the_flow_runs_every_stage_and_leaves_every_report(flowed: Path) -> None:
+    stages = yaml.safe_load((flowed / "dvc.lock").read_text())["stages"]
+    assert list(stages) == list(reports.STAGE_REPORTS)
+    assert all((flowed / "build" / stage / "report.json").is_file() for stage in stages)
+
+
+def test_dvc_repro_leaves_the_lock_that_the_flow_leaves(flowed: Path, tmp_path: Path) -> None:
+    other = build(tmp_path / "work")
+    run(other, *REPRO)
+    assert (other / "dvc.lock").read_text() == (flowed / "dvc.lock").read_text()
+
+
+def test_a_second_run_does_no_work(flowed: Path) -> None:
+    lock = flowed / "dvc.lock"
+    before = lock.read_bytes(), lock.stat().st_mtime_ns
+    again = run(flowed, *FLOW, check=False)
+    assert again.stdout.count("Cached") == len(reports.STAGE_REPORTS) or "Cached" in again.stderr
+    repro = run(flowed, *REPRO)
+    assert "Running stage" not in repro.stdout + repro.stderr
+    assert (lock.read_bytes(), lock.stat().st_mtime_ns) == before
+
+
+def test_a_killed_stage_is_run_again_whole(flowed: Path) -> None:
+    """Half-written outputs: the report is missing, so DVC has no record of the stage."""
+    (flowed / "build" / "split" / "report.json").unlink()
+    run(flowed, *REPRO, "split")
+    assert (flowed / "build" / "split" / "report.json").is_file()
+
+
+def test_data_that_is_not_on_record_is_refused(flowed: Path) -> None:
+    extra = flowed / "data" / "labelled" / "more.jsonl"
+    extra.write_text('{"text": "A fine day at the sea.", "label": 1}\n')
+    try:
+        refused = run(flowed, *FLOW, check=False)
+    finally:
+        extra.unlink()
+    assert refused.returncode == 2
+    assert "dvc add data" in refused.stderr
