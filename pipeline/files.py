@@ -10,6 +10,8 @@ from typing import Any
 
 from pipeline.errors import InputError
 
+DIGESTS = "digests.json"  # path below a bundle -> SHA-256, of every file but the two named here
+_UNLISTED = {DIGESTS, "report.json"}
 _CHUNK_BYTES = 1 << 20
 
 
@@ -86,3 +88,41 @@ def sha256_digests(digests: dict[str, str]) -> str:
     """One hex SHA-256 over a mapping of names to digests: the digest of a tree."""
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def check_digests(folder: Path, digests: dict[str, str]) -> None:
+    """Check that ``folder`` holds the files of ``digests``, unchanged; others may lie beside them.
+
+    Raises:
+        InputError: naming the first file that is missing, changed, a link, or outside ``folder``.
+    """
+    root = folder.resolve()
+    for name, digest in sorted(digests.items()):
+        path = folder / name
+        real = path.resolve()
+        if not real.is_relative_to(root) or real.relative_to(root).as_posix() != name:
+            raise InputError(f"{path}: leads out of {folder} or is a link; do not use this folder")
+        if not path.is_file():
+            raise InputError(f"{path}: missing; fetch the folder again")
+        if sha256_file(path) != digest:
+            raise InputError(f"{path}: changed since {DIGESTS} was written; fetch the folder again")
+
+
+def verify_files(folder: Path) -> dict[str, str]:
+    """Check a bundle's files against its ``digests.json``, both ways; return those digests.
+
+    Raises:
+        InputError: naming the first file that is missing, changed, or not listed.
+    """
+    if not (folder / DIGESTS).is_file():
+        raise InputError(f"{folder / DIGESTS}: not found; run `dvc repro bundle`")
+    digests = read_json(folder / DIGESTS)
+    if not isinstance(digests, dict) or not all(isinstance(v, str) for v in digests.values()):
+        raise InputError(f"{folder / DIGESTS}: must map each file to its SHA-256")
+    check_digests(folder, digests)
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        listed = path.is_dir() or name in digests or name in _UNLISTED
+        if path.is_symlink() or not listed:
+            raise InputError(f"{path}: is not in {DIGESTS}; remove it or fetch the folder again")
+    return digests

@@ -63,3 +63,58 @@ def test_digests_are_sha256_of_bytes_by_relative_path(tmp_path: Path) -> None:
 def test_a_tree_digest_changes_with_a_name_or_a_byte() -> None:
     digests = {files.sha256_digests(d) for d in ({"a": "1"}, {"b": "1"}, {"a": "2"}, {})}
     assert len(digests) == 4
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A folder of two files with their digests, beside a secret that is outside it."""
+    folder = tmp_path / "bundle"
+    (folder / "reports").mkdir(parents=True)
+    (folder / "a").write_text("one")
+    (folder / "reports" / "b").write_text("two")
+    (tmp_path / "secret").write_text("three")
+    files.write_json(folder / files.DIGESTS, files.sha256_tree(folder))
+    return folder
+
+
+def test_an_untouched_bundle_verifies_and_its_own_report_is_not_listed(bundle: Path) -> None:
+    (bundle / "report.json").write_text("{}")
+    assert sorted(files.verify_files(bundle)) == ["a", "reports/b"]
+
+
+@pytest.mark.parametrize("name", ["a", "reports/b"])
+def test_a_changed_byte_and_a_missing_file_are_found(bundle: Path, name: str) -> None:
+    (bundle / name).write_text("tvo")
+    with pytest.raises(InputError, match=f"{name}: changed"):
+        files.verify_files(bundle)
+    (bundle / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: missing"):
+        files.verify_files(bundle)
+
+
+@pytest.mark.parametrize("name", ["c", "reports/report.json", "model.pkl"])
+def test_a_file_that_is_not_listed_is_found(bundle: Path, name: str) -> None:
+    (bundle / name).write_text("x")
+    with pytest.raises(InputError, match=f"{name}: is not in digests.json"):
+        files.verify_files(bundle)
+
+
+def test_names_and_links_that_lead_out_of_a_bundle_are_refused(bundle: Path) -> None:
+    secret = bundle.parent / "secret"
+    for name in ("../secret", str(secret), "reports/../a"):
+        with pytest.raises(InputError, match="leads out of"):
+            files.check_digests(bundle, {name: files.sha256_file(bundle / name)})
+    (bundle / "a").unlink()
+    (bundle / "a").symlink_to(secret)
+    with pytest.raises(InputError, match="is a link"):
+        files.check_digests(bundle, {"a": files.sha256_file(secret)})
+
+
+@pytest.mark.parametrize("digests", ["[]", '{"a": 1}'])
+def test_digests_that_are_no_digests_are_named(bundle: Path, digests: str) -> None:
+    (bundle / files.DIGESTS).write_text(digests)
+    with pytest.raises(InputError, match=r"digests\.json: must map"):
+        files.verify_files(bundle)
+    (bundle / files.DIGESTS).unlink()
+    with pytest.raises(InputError, match=r"digests\.json: not found"):
+        files.verify_files(bundle)
