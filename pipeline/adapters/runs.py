@@ -1,0 +1,175 @@
+"""A stage's run, seen from the stage: the terminal, .charter/runs/STAGE.json, and a recorder.
+
+A stage neither imports MLflow, which takes seconds, nor waits for its server. It writes JSON lines
+to a process of its own (`tracking.main`), which also closes the run of a stage that was killed.
+"""
+
+import contextlib
+import json
+import math
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import files, layout
+from pipeline.adapters.terminal import Display
+from pipeline.params import Section
+from pipeline.track import Track
+
+_PROGRESS_EVERY_S = 1.0
+_LAST_RECORDS_S = 120.0  # how long a stage waits for its last records to be written
+
+
+@contextlib.contextmanager
+def stage_run(stage: str, section: Section) -> Iterator[Track]:
+    """Track a stage: the terminal, the run file, and a run in the MLflow experiment ``charter``.
+
+    A server that cannot be reached never fails the stage, whose results are files: stderr says
+    so, and so does the run file's ``tracking_error``.
+    """
+    recorder = _Recorder(stage, section)
+    try:
+        with Display(stage) as display:
+            yield _StageTrack(recorder, display)
+    except BaseException as error:
+        recorder.end("failed", f"{type(error).__name__}: {error}")
+        raise
+    recorder.end("done")
+
+
+class _StageTrack:
+    """A `Track` for a terminal and a recorder."""
+
+    def __init__(self, recorder: "_Recorder", display: Display) -> None:
+        self._recorder = recorder
+        self._display = display
+        self._next_progress = 0.0
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        plain = {name: float(value) for name, value in values.items()}
+        self._recorder.send("metrics", values=plain, step=step, time_ms=int(time.time() * 1000))
+
+    def progress(self, done: int, total: int, unit: str, **fields: float) -> None:
+        self._display.update(done, total, unit, fields)
+        now = time.monotonic()
+        if now < self._next_progress and done < total:
+            return
+        self._next_progress = now + _PROGRESS_EVERY_S
+        plain = {name: float(value) for name, value in fields.items()}
+        self._recorder.send("progress", done=done, total=total, unit=unit, fields=plain)
+
+    def dataset(self, name: str, path: Path, rows: int, digest: str) -> None:
+        self._recorder.send("dataset", name=name, path=str(path), rows=rows, digest=digest)
+
+    def artifact(self, path: Path) -> None:
+        self._recorder.send("artifact", path=str(path))
+
+
+class _Recorder:
+    """The stage's end of the pipe to the recording process."""
+
+    def __init__(self, stage: str, section: Section) -> None:
+        self._started = time.monotonic()
+        self._run_file = RunFile(stage)
+        root = str(Path(__file__).parents[2])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.adapters.tracking", stage],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path},
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the stage, which then tells the recorder
+        )
+        self.send("begin")
+        self.send("params", values=flatten(section.model_dump(mode="json")))
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """Send a message; a recorder that has died is reported at the end, not here."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({"kind": kind, **fields}) + "\n")
+            self._process.stdin.flush()
+
+    def end(self, state: str, error: str = "") -> None:
+        """Say how the stage ended, and wait until that is recorded."""
+        seconds = round(time.monotonic() - self._started, 3)
+        self.send("end", state=state, error=error, seconds=seconds)
+        try:
+            self._process.communicate(timeout=_LAST_RECORDS_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if files.read_json(self._run_file.path)["state"] == "running":
+            self._run_file.complain("the recording process was lost")
+            self._run_file.update(state=state, error=error, seconds=seconds)
+
+
+class RunFile:
+    """.charter/runs/STAGE.json: what may be asked while a stage runs."""
+
+    def __init__(self, stage: str) -> None:
+        self.path = layout.run_path(stage)
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._known: dict[str, Any] = {
+            "stage": stage,
+            "state": "running",  # running | done | failed
+            "error": "",  # the stage's
+            "mlflow_run_id": None,
+            "mlflow_experiment_id": None,
+            "tracking_uri": without_credentials(tracking_uri()),
+            "tracking_error": "",
+            "done": 0,
+            "total": 0,
+            "unit": "",
+            "fields": {},
+        }
+        self.update()
+
+    def update(self, **known: Any) -> None:
+        """Lay ``known`` over what is known, and write it whole."""
+        with self._lock:
+            self._known |= known
+            fields = {k: v if math.isfinite(v) else None for k, v in self._known["fields"].items()}
+            seconds = round(time.monotonic() - self._started, 3)
+            files.write_json(self.path, {"seconds": seconds, **self._known, "fields": fields})
+
+    def complain(self, why: str) -> None:
+        """Say on stderr and in the file that the MLflow run is not, or not wholly, recorded."""
+        stage, uri = self._known["stage"], self._known["tracking_uri"]
+        print(  # noqa: T201
+            f"WARNING: {stage}: its MLflow run at {uri} is not wholly recorded: {why}\n"
+            f"WARNING: {stage}: its results are not touched by this: {layout.stage_dir(stage)}",
+            file=sys.stderr,
+            flush=True,
+        )
+        self.update(tracking_error=why)
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return nested values as dotted names and text."""
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value if isinstance(value, str) else json.dumps(value)
+    return flat
+
+
+def tracking_uri() -> str:
+    """Return MLFLOW_TRACKING_URI or, where it is unset, SQLite in the working directory."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').absolute()}"
+
+
+def without_credentials(uri: str) -> str:
+    """Return the URI with any ``user:password@`` left out."""
+    netloc = urllib.parse.urlsplit(uri).netloc
+    return uri.replace(netloc, netloc.rpartition("@")[2], 1) if "@" in netloc else uri
