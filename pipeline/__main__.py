@@ -52,12 +52,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run_stage(parsed: argparse.Namespace) -> None:
-    from pipeline.adapters import tracking
+    from pipeline.adapters import runs
 
     stage: str = parsed.stage
     section = params.load().section(stage)
     module = importlib.import_module(f"pipeline.stages.{stage}")
-    with tracking.stage_run(stage, section) as track:
+    with runs.stage_run(stage, section) as track:
         report = module.run(section, track)
         reports.write(stage, report)
         track.artifact(layout.report_path(stage))
