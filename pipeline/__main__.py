@@ -66,7 +66,7 @@ def _run_stage(parsed: argparse.Namespace) -> None:
 def _ingest(_: argparse.Namespace) -> None:
     from pipeline import ingest
 
-    ingest.run(params.load().ingest)
+    ingest.run(params.load().ingest, print)
 
 
 def _publish(_: argparse.Namespace) -> None:

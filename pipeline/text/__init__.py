@@ -1,0 +1,1 @@
+"""Pure functions of text: no file, no DataFrame, no model."""

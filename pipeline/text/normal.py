@@ -1,0 +1,14 @@
+"""The normal form of a text: what makes two texts the same text."""
+
+import hashlib
+import unicodedata
+
+
+def normalise(text: str) -> str:
+    """Return NFKC, case folded, each run of white space one space: equal means duplicate."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def text_id(text: str) -> str:
+    """Return the first 16 hex digits of SHA-256 of the normal form: a row's name for life."""
+    return hashlib.sha256(normalise(text).encode()).hexdigest()[:16]
