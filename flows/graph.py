@@ -24,15 +24,9 @@ def nodes() -> tuple[Node, ...]:
         written = {stage: place for place, stage in enumerate(repo.index.stages)}
         order = networkx.lexicographical_topological_sort(graph.reverse(), key=written.get)
         return tuple(
-            Node(
-                name=stage.name,
-                pool=(stage.meta or {}).get("pool", "cpu"),
-                needs=tuple(
-                    n.name for n in graph.successors(stage) if isinstance(n, PipelineStage)
-                ),
-            )
+            Node(stage.name, (stage.meta or {}).get("pool", "cpu"))
             for stage in order
-            if isinstance(stage, PipelineStage)
+            if isinstance(stage, PipelineStage)  # data.dvc is in the graph too
         )
 
 

@@ -111,8 +111,9 @@ def _follow(process: "subprocess.Popen[str]", name: str) -> Iterator[str]:
 
 def _pump(process: "subprocess.Popen[str]", lines: "queue.Queue[str | None]") -> None:
     assert process.stdout is not None
-    for line in process.stdout:
-        lines.put(line.rstrip())
+    with process.stdout as printed:
+        for line in printed:
+            lines.put(line.rstrip())
     lines.put(None)
 
 

@@ -1,0 +1,97 @@
+"""A stage as a task: what it is retried for, what it says, what it leaves running."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.testing.utilities import prefect_test_harness
+
+from flows import stage
+from pipeline import files
+from pipeline.errors import InputError
+
+WRITE = "import os; os.makedirs('build/split'); open('build/split/report.json', 'w').write('{}')"
+REPORT = f'python -c "{WRITE}"'
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prefect() -> Iterator[None]:
+    with prefect_test_harness():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], check=True)
+    return tmp_path
+
+
+def run(command: str, **options: object) -> State[object]:
+    """Run one stage, whose command this is, in a flow of its own."""
+    stages = {"split": {"cmd": command, "outs": ["build/split"]}}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    task = stage.run_stage.with_options(retry_delay_seconds=0, **options)
+
+    states: list[State[object]] = []
+
+    @flow
+    def one() -> None:
+        states.append(task("split", return_state=True))
+
+    one()
+    return states[0]
+
+
+def attempts() -> int:
+    return Path("attempts").read_text().count("x")
+
+
+def test_a_stage_that_ran_is_cached_the_second_time() -> None:
+    assert run(REPORT).is_completed()
+    again = run(REPORT)
+    assert again.is_completed()
+    assert again.name == "Cached"
+
+
+def test_bad_input_is_not_retried_and_its_message_is_kept() -> None:
+    state = run("echo x >> attempts; echo 'rows.jsonl:7: no text'; exit 2")
+    with pytest.raises(InputError, match=r"rows\.jsonl:7: no text"):
+        state.result()
+    assert attempts() == 1
+
+
+def test_any_other_failure_is_retried() -> None:
+    flaky = f"echo x >> attempts; test $(wc -l < attempts) -ge 3 && {REPORT}"
+    assert run(flaky).is_completed()
+    assert attempts() == 3
+
+
+def test_a_stage_that_is_timed_out_leaves_no_process() -> None:
+    state = run("echo $$ > pid; sleep 60", timeout_seconds=5, retries=0)
+    assert state.is_failed()
+    time.sleep(0.5)
+    pid = int(Path("pid").read_text())
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_progress_of_a_running_stage_is_read_from_its_run_file(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[float, str]] = []
+
+    def update(_: object, percent: float, description: str) -> None:
+        shown.append((percent, description))
+
+    monkeypatch.setattr(stage, "create_progress_artifact", lambda *_, **__: "0" * 32)
+    monkeypatch.setattr(stage, "update_progress_artifact", update)
+    run_file = {"done": 5, "total": 20, "unit": "tokens", "fields": {"loss": 2.5}}
+    files.write_json(repo / ".charter/runs/split.json", run_file)
+    run(f"sleep 3; {REPORT}")
+    assert shown[-1] == (25.0, "5 of 20 tokens: loss 2.5")
