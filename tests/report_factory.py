@@ -1,0 +1,296 @@
+"""A full set of reports, as if the default run had gone well: chained, plausible, passing."""
+
+from typing import Any
+
+from pipeline import reports
+from pipeline.reports import Estimate, Report
+
+LABELS = ("negative", "positive")
+ENCODER, TEST, TOKENIZER, CORPUS, ROWS = (letter * 64 for letter in "abcde")
+GENDERS = {"female": 165, "male": 422, "none": 3540}
+DOMAINS = {"movie": 2060, "news": 730, "product": 630, "tweet": 740}
+TEST_ROWS = 4160
+GAP_METRICS = ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate")
+
+
+def estimate(point: float, half: float = 0.01, n: int = TEST_ROWS) -> Estimate:
+    """A figure with a symmetric interval."""
+    return Estimate(point=point, low=round(point - half, 6), high=round(point + half, 6), n=n)
+
+
+def make(policy_digest: str = "f" * 64) -> dict[str, Report]:
+    """Every stage's report, by stage; ``policy_digest`` is what evaluate read."""
+    return {
+        "validate": _validate(),
+        "split": _split(),
+        "tokenise": _tokenise(),
+        "pretrain": _pretrain(),
+        "features": reports.FeaturesReport(
+            texts=20800,
+            width=384,
+            tokens=420000,
+            truncated_texts=3,
+            pooling="mean",
+            encoder_digest=ENCODER,
+        ),
+        "finetune": _finetune(),
+        "evaluate": _evaluate(policy_digest),
+        "audit": _audit(),
+        "report": reports.PageReport(verdict="promote", files={"index.html": "9" * 64}),
+        "bundle": reports.BundleReport(
+            name="charter-sentiment",
+            architecture="BertForSequenceClassification",
+            labels=LABELS,
+            files={"config.json": "8" * 64},
+            digest="7" * 64,
+            parity=1e-7,
+            parity_texts=64,
+        ),
+    }
+
+
+def make_json(policy_digest: str = "f" * 64) -> dict[str, Any]:
+    """The same as `make`, as the JSON that lies in build/STAGE/report.json."""
+    return {stage: report.model_dump(mode="json") for stage, report in make(policy_digest).items()}
+
+
+def write(policy_digest: str = "f" * 64) -> dict[str, Report]:
+    """Write the reports below build/ in the working directory, and return them."""
+    made = make(policy_digest)
+    for stage, report in made.items():
+        reports.write(stage, report)
+    return made
+
+
+def _validate() -> reports.ValidateReport:
+    checks = {"schema": "error", "label_set": "error", "exact_duplicate": "quarantine"}
+    expectations = [
+        reports.Expectation(
+            name=name,
+            table="labelled",
+            severity=severity,  # type: ignore[arg-type]
+            passed=severity == "error",
+            unexpected=0 if severity == "error" else 37,
+            checked=20837,
+            detail="none"
+            if severity == "error"
+            else "data/labelled/sentiment.jsonl:7: a duplicate",
+        )
+        for name, severity in checks.items()
+    ]
+    expectations.append(
+        reports.Expectation(
+            name="language_mix",
+            table="corpus",
+            severity="warn",
+            passed=False,
+            unexpected=2,
+            checked=41000,
+            detail="data/corpus/news.jsonl:12: <script>alert('hostile text')</script>",
+        )
+    )
+    return reports.ValidateReport(
+        corpus=_table(41000, CORPUS),
+        labelled=_table(20800, ROWS),
+        expectations=tuple(expectations),
+        labels={"negative": 9800, "positive": 11000},
+        groups={
+            "domain": {name: 5 * rows for name, rows in DOMAINS.items()},
+            "gender": {name: 5 * rows for name, rows in GENDERS.items()},
+        },
+        sources={"news": 21000, "boolq": 20000},
+    )
+
+
+def _table(rows: int, digest: str) -> reports.Table:
+    return reports.Table(
+        rows_in=rows + 37, rows_kept=rows, rows_quarantined=37, characters=rows * 90, digest=digest
+    )
+
+
+def _split() -> reports.SplitReport:
+    def part(rows: int, digest: str) -> reports.Split:
+        groups = {
+            "domain": {name: n * rows // TEST_ROWS for name, n in DOMAINS.items()},
+            "gender": {name: n * rows // TEST_ROWS for name, n in GENDERS.items()},
+        }
+        labels = {"negative": rows * 47 // 100, "positive": rows - rows * 47 // 100}
+        return reports.Split(rows=rows, labels=labels, groups=groups, digest=digest)
+
+    return reports.SplitReport(
+        train=part(14560, "1" * 64),
+        validation=part(2080, "2" * 64),
+        test=part(TEST_ROWS, TEST),
+        corpus_train_documents=40180,
+        corpus_heldout_documents=820,
+    )
+
+
+def _tokenise() -> reports.TokeniseReport:
+    return reports.TokeniseReport(
+        origin="data/models/minilm",
+        vocab_size=30522,
+        train_tokens=6000000,
+        heldout_tokens=120000,
+        train_documents=40180,
+        heldout_documents=820,
+        unknown_share=0.0001,
+        tokens_per_word=1.3,
+        id_bytes=2,
+        tokenizer_digest=TOKENIZER,
+    )
+
+
+def _pretrain() -> reports.PretrainReport:
+    losses = (7.9, 6.1, 5.2, 4.8, 4.6)
+    curve = tuple(
+        reports.CurvePoint(
+            step=20 * (i + 1),
+            tokens=80000 * (i + 1),
+            loss=loss,
+            learning_rate=2e-5 * (1 - i / 5),
+            heldout_loss=loss + 0.1,
+        )
+        for i, loss in enumerate(losses)
+    )
+    return reports.PretrainReport(
+        origin="data/models/minilm",
+        architecture="bert",
+        parameters=22713216,
+        steps=100,
+        tokens=400000,
+        uniform_loss=10.33,
+        untrained_loss=10.41,
+        initial_loss=9.7,
+        final_loss=4.7,
+        heldout_masked_tokens=1200,
+        curve=curve,
+        precision="float32",
+        device="cpu",
+        encoder_digest=ENCODER,
+    )
+
+
+def _finetune() -> reports.FinetuneReport:
+    curve = tuple(
+        reports.FinetunePoint(
+            epoch=i + 1,
+            train_loss=0.6 - 0.05 * i,
+            validation_loss=0.61 - 0.04 * i,
+            validation_accuracy=0.7 + 0.03 * i,
+        )
+        for i in range(4)
+    )
+    return reports.FinetuneReport(
+        mode="frozen",
+        labels=LABELS,
+        parameters=770,
+        best_epoch=4,
+        curve=curve,
+        threshold=0.5,
+        encoder_digest_before=ENCODER,
+        encoder_digest_after=ENCODER,
+    )
+
+
+def _scores(accuracy: float) -> reports.Scores:
+    right = round(accuracy * TEST_ROWS / 2)
+    wrong = TEST_ROWS // 2 - right
+    return reports.Scores(
+        accuracy=estimate(accuracy),
+        macro_f1=estimate(accuracy - 0.003),
+        roc_auc=estimate(min(accuracy + 0.08, 0.98)),
+        brier=estimate(0.14, 0.005),
+        ece=estimate(0.02, 0.008),
+        per_class={
+            label: {name: estimate(accuracy, 0.02) for name in ("precision", "recall", "f1")}
+            for label in LABELS
+        },
+        per_group={
+            "domain": {name: estimate(accuracy, 0.03, n) for name, n in DOMAINS.items()},
+            "gender": {name: estimate(accuracy, 0.05, n) for name, n in GENDERS.items()},
+        },
+        confusion=((right, wrong), (wrong, right)),
+    )
+
+
+def _evaluate(policy_digest: str) -> reports.EvaluateReport:
+    def paired(rival: str, difference: float, p_value: float) -> reports.PairedTest:
+        return reports.PairedTest(
+            rival=rival,
+            difference=estimate(difference, 0.013),
+            p_value=p_value,
+            method="exact McNemar; interval of Tango (1998)",
+        )
+
+    return reports.EvaluateReport(
+        test_rows=TEST_ROWS,
+        test_digest=TEST,
+        policy_digest=policy_digest,
+        model=_scores(0.8),
+        baselines={"majority": _scores(0.53), "tfidf": _scores(0.785)},
+        better_baseline="tfidf",
+        versus={
+            "majority": paired("majority", 0.27, 1e-90),
+            "tfidf": paired("tfidf", 0.015, 0.02),
+        },
+    )
+
+
+def _audit() -> reports.AuditReport:
+    columns = {"domain": DOMAINS, "gender": GENDERS}
+    return reports.AuditReport(
+        groups={
+            column: tuple(_group(value, n) for value, n in values.items())
+            for column, values in columns.items()
+        },
+        gaps=tuple(
+            _gap(column, metric, tuple(values))
+            for column, values in columns.items()
+            for metric in GAP_METRICS
+        ),
+        counterfactuals=(_counterfactual("gender", 620), _counterfactual("names", 300)),
+        crows_pairs=reports.PairScore(
+            score=estimate(52.0, 2.6, 1508),
+            stereo=estimate(52.5, 2.8, 1290),
+            antistereo=estimate(50.0, 6.5, 218),
+            per_type={"gender": estimate(51.0, 6.0, 262), "age": estimate(54.0, 10.0, 87)},
+            ties=4,
+        ),
+        competent=True,
+        competence="held-out loss 4.70 nats, 5.71 below an untrained encoder's 10.41",
+        benchmark_digests={"crows_pairs.csv": "6" * 64},
+    )
+
+
+def _group(value: str, rows: int) -> reports.GroupScore:
+    return reports.GroupScore(
+        value=value,
+        rows=rows,
+        positives=rows // 2,
+        accuracy=estimate(0.8, 0.04, rows),
+        selection_rate=estimate(0.52, 0.04, rows),
+        true_positive_rate=estimate(0.81, 0.05, rows // 2),
+        false_positive_rate=estimate(0.2, 0.05, rows - rows // 2),
+    )
+
+
+def _gap(column: str, metric: Any, values: tuple[str, ...]) -> reports.Gap:
+    return reports.Gap(
+        column=column,
+        metric=metric,
+        gap=Estimate(point=0.03, low=0.0, high=0.08, n=TEST_ROWS, note="max-bootstrap"),
+        widest=(values[0], values[1]),
+        groups_left_out={"both": "39 rows, fewer than 50"} if column == "gender" else {},
+    )
+
+
+def _counterfactual(name: str, texts: int) -> reports.Counterfactual:
+    return reports.Counterfactual(
+        name=name,
+        texts=texts,
+        flip_rate=estimate(0.025, 0.015, texts),
+        mean_change=estimate(0.004, 0.003, texts),
+        mean_absolute_change=estimate(0.02, 0.004, texts),
+        examples=(("He was <b>great</b>.", "She was <b>great</b>.", 0.93, 0.91),),
+    )
