@@ -30,10 +30,10 @@ def nodes() -> tuple[Node, ...]:
         )
 
 
-def is_current(stage: str) -> bool:
-    """Say whether a stage's inputs, parameters, command and outputs are those of dvc.lock."""
+def is_current(stage: str | None = None) -> bool:
+    """Say whether inputs, parameters, command and outputs of a stage, or all, are dvc.lock's."""
     with Repo() as repo:
-        return not repo.status(targets=[stage])
+        return not repo.status(targets=[stage] if stage else None)
 
 
 def check_data() -> None:

@@ -1,8 +1,9 @@
 """``python -m flows.retrain``: each stage of dvc.yaml as a task, then the gate and registry."""
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from prefect import flow, get_run_logger, runtime, task
@@ -24,12 +25,25 @@ def retrain(promote: bool = True) -> publish.Publication | None:
     Args:
         promote: Register the bundle and let the gate decide; otherwise stop at the bundle.
     """
-    parent_run = None
-    for node in graph.nodes():
-        if parent_run is None and not graph.is_current(node.name):
-            parent_run = tracking.start_parent_run(runtime.flow_run.name)
-        stage.run_stage.with_options(name=node.name, tags=[node.pool])(node.name, parent_run)
+    with _mlflow_run() as parent_run:
+        for node in graph.nodes():
+            stage.run_stage.with_options(name=node.name, tags=[node.pool])(node.name, parent_run)
     return publish_bundle() if promote else None
+
+
+@contextlib.contextmanager
+def _mlflow_run() -> Iterator[str | None]:
+    """Yield the MLflow run under which the stages' runs nest; none where no stage has work."""
+    if graph.is_current():
+        yield None
+        return
+    run_id = tracking.start_parent_run(runtime.flow_run.name)
+    succeeded = False
+    try:
+        yield run_id
+        succeeded = True
+    finally:
+        tracking.end_parent_run(run_id, succeeded)
 
 
 @task(name="publish", task_run_name="publish", tags=["registry"])
