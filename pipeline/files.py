@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pipeline.errors import InputError
 
 DIGESTS = "digests.json"  # path below a bundle -> SHA-256, of every file but the two named here
@@ -67,6 +69,39 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{at}: not JSON ({error.msg}); make the file again") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from error
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key stands once: PyYAML lets the last of several win, unseen."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping; one that is unreadable raises `InputError` with its line and column."""
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run in the repository's root") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        at = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise InputError(f"{at}: not YAML ({error.problem})") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML ({error})") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: must be a mapping of sections, not {type(raw).__name__}")
+    return raw
 
 
 def sha256_file(path: Path) -> str:

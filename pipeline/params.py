@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
-import yaml
 
 from pipeline import files, layout
 from pipeline.errors import InputError, nearest
@@ -185,7 +184,7 @@ def load(path: Path = layout.PARAMS) -> Params:
     Raises:
         InputError: naming the file, the key, and the nearest known key.
     """
-    raw = _read_mapping(path)
+    raw = files.read_yaml(path)
     presets = raw.pop("sizes", {})
     size = raw.get("size", "default")
     known = {field.alias or name for name, field in Params.model_fields.items()}
@@ -225,24 +224,6 @@ def parse(raw: dict[str, Any], path: Path = layout.PARAMS) -> Params:
     except pydantic.ValidationError as error:
         problems = "\n".join(f"{path}: {_explain(problem)}" for problem in error.errors())
         raise InputError(problems) from error
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; run in the repository's root") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        at = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise InputError(f"{at}: not YAML ({error.problem})") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML ({error})") from error
-    if not isinstance(raw, dict):
-        raise InputError(f"{path}: must be a mapping of sections, not {type(raw).__name__}")
-    return raw
 
 
 def _tuples(value: Any) -> Any:

@@ -118,3 +118,23 @@ def test_digests_that_are_no_digests_are_named(bundle: Path, digests: str) -> No
     (bundle / files.DIGESTS).unlink()
     with pytest.raises(InputError, match=r"digests\.json: not found"):
         files.verify_files(bundle)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("a: 1\nb:\n  c: 1\n  c: 2\n", r":4:3: not YAML \(the key 'c' stands twice\)"),
+        ("a: [1\n", r":2:1: not YAML"),
+        ("a: !!python/object/apply:os.system [ls]\n", "not YAML"),
+        ("? [a, b]\n: 1\n", "not YAML"),
+        ("- a\n", "must be a mapping of sections, not list"),
+        ("", "must be a mapping of sections, not NoneType"),
+    ],
+)
+def test_yaml_that_is_no_mapping_of_unique_keys_is_refused_by_its_line(
+    tmp_path: Path, text: str, named: str
+) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=named):
+        files.read_yaml(path)
