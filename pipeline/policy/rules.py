@@ -1,0 +1,122 @@
+"""policy.yaml as frozen, typed rules."""
+
+import json
+import typing
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pydantic
+
+from pipeline import files, layout, reports
+from pipeline.errors import InputError, nearest
+from pipeline.params import Section
+from pipeline.policy.evidence import parse_path
+
+Severity = Literal["block", "warn"]
+Applies = Literal["always", "frozen_encoder", "with_champion"]
+Leniency = Literal["fail", "warn"]
+
+_ROOTS = (*reports.STAGE_REPORTS, "policy", "champion")  # what a path may begin with
+_Threshold = typing.Annotated[float, pydantic.Field(allow_inf_nan=False)]
+
+
+class Rule(Section):
+    """What one figure of the reports must be.
+
+    A rule that names an estimate asks its whole interval to be within ``min`` and ``max``: all of
+    it passes, none of it fails, some of it is inconclusive. A rule that names a plain value asks
+    that of the value, or that it ``equals`` a value or is the ``same_as`` the text at another path.
+    """
+
+    id: str = pydantic.Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    why: str = pydantic.Field(min_length=1)  # a sentence for a reader who is no statistician
+    metric: str  # a path, see `evidence`
+    min: _Threshold | None = None
+    max: _Threshold | None = None
+    equals: bool | str | None = None
+    same_as: str | None = None  # a path
+    min_n: int | None = pydantic.Field(default=None, ge=1)  # least support of an estimate
+    severity: Severity = "block"  # whether failing it keeps the bundle from promotion
+    applies: Applies = "always"
+    on_missing: Leniency = "fail"  # warn: no evidence, or too little, does not block
+    on_inconclusive: Leniency = "fail"  # warn: an interval across the threshold does not block
+
+    @pydantic.field_validator("metric", "same_as")
+    @classmethod
+    def _is_path(cls, value: str | None) -> str | None:
+        if value is not None:
+            root = parse_path(value)[0].name
+            if root not in _ROOTS:
+                raise ValueError(f"{root!r} is no stage{nearest(root, _ROOTS)}")
+        return value
+
+    @pydantic.model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        bounded = self.min is not None or self.max is not None
+        if bounded + (self.equals is not None) + (self.same_as is not None) != 1:
+            raise ValueError("give either min and/or max, or equals, or same_as")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is above max: nothing can pass")
+        return self
+
+    def required(self) -> str:
+        """Return what the rule asks for, in symbols."""
+        if self.same_as is not None:
+            return f"= {self.same_as}"
+        if self.equals is not None:
+            return f"= {json.dumps(self.equals)}"
+        bounds = {">=": self.min, "<=": self.max}
+        return " and ".join(f"{sign} {b:g}" for sign, b in bounds.items() if b is not None)
+
+
+class Policy(Section):
+    """The rules, and the SHA-256 of the file they stand in."""
+
+    digest: str
+    confidence: float = pydantic.Field(gt=0.5, lt=1)  # least, of every interval
+    rules: tuple[Rule, ...]
+
+    @pydantic.field_validator("rules")
+    @classmethod
+    def _can_refuse(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        ids = [rule.id for rule in rules]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"the id {twice[0]!r} stands twice")
+        if not any(rule.severity == "block" for rule in rules):
+            raise ValueError("no rule blocks, so everything would be promoted")
+        return rules
+
+
+def load(path: Path = layout.POLICY) -> Policy:
+    """Read a policy.
+
+    Raises:
+        InputError: naming the file, the rule and the key.
+    """
+    raw = files.read_yaml(path)
+    if "digest" in raw:
+        raise InputError(f"{path}: digest: unknown key; it is computed from the file")
+    rules = raw.get("rules")
+    listed = {**raw, "rules": tuple(rules) if isinstance(rules, list) else rules}
+    try:
+        return Policy.model_validate({**listed, "digest": files.sha256_file(path)})
+    except pydantic.ValidationError as error:
+        problems = "\n".join(f"{path}: {_explain(problem, rules)}" for problem in error.errors())
+        raise InputError(problems) from error
+
+
+def _explain(problem: Any, rules: Any) -> str:
+    location = list(problem["loc"])
+    known: Any = Policy.model_fields
+    if len(location) > 1:
+        known = Rule.model_fields
+        rule = rules[location[1]]
+        location[1] = rule.get("id", location[1]) if isinstance(rule, dict) else location[1]
+    key = ".".join(str(part) for part in location)
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key{nearest(str(location[-1]), known)}"
+    if problem["type"] == "missing":
+        return f"{key}: missing; add it"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}" + ("" if len(location) < 3 else f" (got {problem['input']!r})")
