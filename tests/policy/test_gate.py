@@ -1,0 +1,366 @@
+"""The gate fails closed: only sound evidence within its limits promotes."""
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import report_factory
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import reports
+from pipeline.errors import InputError
+from pipeline.policy import evidence, gate, rules
+from pipeline.policy.gate import ChampionComparison, Decision, decide
+from pipeline.policy.rules import Policy, Rule
+from pipeline.reports import Estimate
+
+SHIPPED = rules.load(Path(__file__).parents[2] / "policy.yaml")
+REPORTS = report_factory.make_json(SHIPPED.digest)
+CHAMPION = ChampionComparison(version="3", difference=report_factory.estimate(0.001), p_value=0.8)
+
+
+def policy_of(*listed: Rule) -> Policy:
+    return Policy(digest=SHIPPED.digest, confidence=0.95, rules=listed)
+
+
+def rule(**fields: Any) -> Rule:
+    return Rule(**{"id": "a", "why": "Because.", "metric": "evaluate.x", **fields})
+
+
+def judge(value: Any, **fields: Any) -> gate.RuleVerdict:
+    return decide({"evaluate": {"x": value}}, policy_of(rule(**fields)), None).verdicts[0]
+
+
+def interval(low: float, high: float, n: int = 100) -> dict[str, Any]:
+    return {"point": (low + high) / 2, "low": low, "high": high, "n": n, "confidence": 0.95}
+
+
+# The truth table: by hand.
+
+TABLE: list[tuple[Any, dict[str, Any], str]] = [
+    (interval(0.10, 0.20), {"min": 0.1}, "pass"),
+    (interval(0.09, 0.20), {"min": 0.1}, "inconclusive"),
+    (interval(-0.20, 0.10), {"min": 0.1}, "inconclusive"),
+    (interval(-0.20, 0.09), {"min": 0.1}, "fail"),
+    (interval(0.00, 0.10), {"max": 0.1}, "pass"),
+    (interval(0.05, 0.11), {"max": 0.1}, "inconclusive"),
+    (interval(0.10, 0.11), {"max": 0.1}, "inconclusive"),
+    (interval(0.11, 0.20), {"max": 0.1}, "fail"),
+    (interval(45, 55), {"min": 40, "max": 60}, "pass"),
+    (interval(35, 65), {"min": 40, "max": 60}, "inconclusive"),
+    (interval(61, 65), {"min": 40, "max": 60}, "fail"),
+    (interval(0.1, 0.2, n=100), {"min": 0, "min_n": 100}, "pass"),
+    (interval(0.1, 0.2, n=99), {"min": 0, "min_n": 100}, "not_evaluated"),
+    (interval(0.1, 0.2, n=0), {"min": 0}, "not_evaluated"),
+    (500, {"min": 500}, "pass"),
+    (499, {"min": 500}, "fail"),
+    (0.5, {"max": 0.4}, "fail"),
+    (500, {"min": 500, "min_n": 1}, "not_evaluated"),
+    (None, {"min": 0}, "not_evaluated"),
+    (math.nan, {"min": 0}, "not_evaluated"),
+    (math.inf, {"min": 0}, "not_evaluated"),
+    ("NaN", {"min": 0}, "not_evaluated"),
+    (True, {"min": 0}, "not_evaluated"),
+    ([], {"min": 0}, "not_evaluated"),
+    (True, {"equals": True}, "pass"),
+    (False, {"equals": True}, "fail"),
+    (1, {"equals": True}, "not_evaluated"),
+    ("true", {"equals": True}, "not_evaluated"),
+    (None, {"equals": True}, "not_evaluated"),
+    ("a", {"equals": "a"}, "pass"),
+    ("a", {"same_as": "evaluate.x"}, "pass"),
+    ("a", {"same_as": "policy.digest"}, "fail"),
+    ("", {"same_as": "evaluate.x"}, "not_evaluated"),
+    (None, {"same_as": "evaluate.x"}, "not_evaluated"),
+    ("a", {"same_as": "evaluate.y"}, "not_evaluated"),
+]
+
+
+@pytest.mark.parametrize(("value", "fields", "verdict"), TABLE)
+def test_a_verdict_is_what_the_truth_table_says(
+    value: Any, fields: dict[str, Any], verdict: str
+) -> None:
+    assert judge(value, **fields).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("verdict", "fields", "blocks"),
+    [
+        ("pass", {}, False),
+        ("fail", {}, True),
+        ("inconclusive", {}, True),
+        ("not_evaluated", {}, True),
+        ("fail", {"on_missing": "warn", "on_inconclusive": "warn"}, True),
+        ("inconclusive", {"on_missing": "warn"}, True),
+        ("inconclusive", {"on_inconclusive": "warn"}, False),
+        ("not_evaluated", {"on_inconclusive": "warn"}, True),
+        ("not_evaluated", {"on_missing": "warn"}, False),
+    ],
+)
+def test_only_a_pass_or_a_doubt_that_the_rule_allows_lets_through(
+    verdict: str, fields: dict[str, Any], blocks: bool
+) -> None:
+    values = {"pass": 3, "fail": 1, "inconclusive": interval(1, 3), "not_evaluated": None}
+    judged = judge(values[verdict], min=2, **fields)
+    assert (judged.verdict, judged.blocks) == (verdict, blocks)
+
+
+def test_the_worst_of_several_entries_is_the_rules_verdict() -> None:
+    rows = [{"k": "a", "v": v} for v in (True, False, True)]
+    chosen = rule(metric="evaluate.rows[k=a].v", equals=True)
+    assert decide({"evaluate": {"rows": rows}}, policy_of(chosen), None).verdicts[0].blocks
+    del rows[1]
+    assert decide({"evaluate": {"rows": rows}}, policy_of(chosen), None).promote
+
+
+def test_a_warning_that_fails_is_told_and_does_not_block() -> None:
+    worried = rule(id="b", metric="evaluate.y", min=9, severity="warn")
+    decision = decide({"evaluate": {"x": 1, "y": 1}}, policy_of(rule(min=1), worried), None)
+    assert decision.promote
+    assert decision.warnings() == ("b: evaluate.y is 1, not >= 9",)
+
+
+# The shipped policy.
+
+
+def test_a_good_run_is_promoted_with_and_without_a_champion() -> None:
+    first = decide(REPORTS, SHIPPED, None)
+    assert first.promote
+    assert first.not_applicable == ("not-worse-than-champion",)
+    assert decide(REPORTS, SHIPPED, CHAMPION).promote
+
+
+def test_a_loss_against_the_champion_is_refused() -> None:
+    for difference in (report_factory.estimate(-0.015), report_factory.estimate(-0.1)):
+        worse = CHAMPION.model_copy(update={"difference": difference})
+        assert not decide(REPORTS, SHIPPED, worse).promote
+
+
+def test_a_champion_that_cannot_be_compared_is_refused_with_the_reason() -> None:
+    why = "its labels are others"
+    unknown = Estimate(point=None, low=None, high=None, n=0, note=why)
+    decision = decide(REPORTS, SHIPPED, CHAMPION.model_copy(update={"difference": unknown}))
+    assert not decision.promote
+    assert why in decision.reasons()[0]
+
+
+def test_a_policy_edited_after_the_evaluation_is_refused() -> None:
+    edited = SHIPPED.model_copy(update={"digest": "0" * 64})
+    decision = decide(REPORTS, edited, None)
+    assert [v.rule for v in decision.verdicts if v.blocks] == ["policy-set-first"]
+
+
+def test_a_doubtful_gender_gap_warns_and_a_shown_one_blocks() -> None:
+    for low, blocks in ((0.02, False), (0.11, True)):
+        changed = copy.deepcopy(REPORTS)
+        for gap in changed["audit"]["gaps"]:
+            if (gap["column"], gap["metric"]) == ("gender", "accuracy"):
+                gap["gap"] |= {"low": low, "point": 0.12, "high": 0.2}
+        assert decide(changed, SHIPPED, None).promote != blocks
+
+
+def test_a_full_finetuning_is_not_asked_for_a_frozen_encoder_but_an_unknown_mode_is() -> None:
+    changed = copy.deepcopy(REPORTS)
+    changed["finetune"] |= {"mode": "full", "encoder_digest_after": "9" * 64}
+    assert decide(changed, SHIPPED, None).promote
+    for mode in ("frozen", "ful", None, math.nan, []):
+        changed["finetune"]["mode"] = mode
+        assert not decide(changed, SHIPPED, None).promote
+    del changed["finetune"]["mode"]
+    assert not decide(changed, SHIPPED, None).promote
+
+
+# Mutation: every field that a rule reads, found by watching it read.
+
+Path_ = tuple[str | int, ...]
+
+
+class Watched(Mapping[str, Any]):
+    """A mapping that notes which of its fields are read."""
+
+    def __init__(self, value: dict[str, Any], seen: set[Path_], at: Path_ = ()) -> None:
+        self._value, self._seen, self._at = value, seen, at
+
+    def __getitem__(self, key: str) -> Any:
+        value = self._value[key]
+        self._seen.add((*self._at, key))
+        return watch(value, self._seen, (*self._at, key))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._value)
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+
+def watch(value: Any, seen: set[Path_], at: Path_) -> Any:
+    if isinstance(value, dict):
+        return Watched(value, seen, at)
+    if isinstance(value, list):
+        return [watch(item, seen, (*at, place)) for place, item in enumerate(value)]
+    return value
+
+
+def fields_read(one: Rule) -> list[Path_]:
+    seen: set[Path_] = set()
+    watched = {stage: watch(report, seen, (stage,)) for stage, report in REPORTS.items()}
+    assert decide(watched, policy_of(one), None).promote
+    applicability = {("finetune", "mode")} if one.applies == "frozen_encoder" else set()
+    return sorted({(path[0],) for path in seen} | seen - applicability, key=str)
+
+
+MUTATIONS: dict[str, Any] = {
+    "nan": math.nan,
+    "nan as text": "NaN",
+    "null": None,
+    "empty text": "",
+    "empty list": [],
+    "empty mapping": {},
+    "text": "1",
+    "infinity": math.inf,
+}
+BLOCKING = [r for r in SHIPPED.rules if r.severity == "block" and r.applies != "with_champion"]
+WARNING = [r.model_copy(update={"severity": "block"}) for r in SHIPPED.rules if r not in BLOCKING]
+READ_BY_REPORTS = [r for r in (*BLOCKING, *WARNING) if r.applies != "with_champion"]
+
+
+def parent_of(root: dict[str, Any], path: Path_) -> Any:
+    node: Any = root
+    for step in path[:-1]:
+        node = node[step]
+    return node
+
+
+def is_of_an_entry_not_chosen(one: Rule, path: Path_) -> bool:
+    """Other text there makes it another entry that the rule does not ask about."""
+    chosen = [step.where for step in evidence.parse_path(one.metric) if step.where]
+    entry = parent_of(REPORTS, path)
+    return bool(chosen) and path[-1] in dict(chosen[0]) and not entry.items() >= {*chosen[0]}
+
+
+def refuses(changed: dict[str, Any], one: Rule) -> bool:
+    """By the gate, or before it, when the file is read: there a severity is one of three."""
+    if not decide(changed, policy_of(one), None).promote:
+        return True
+    stage = one.metric.partition(".")[0]
+    with pytest.raises(InputError):
+        reports.parse(reports.STAGE_REPORTS[stage], changed[stage], "report.json", stage)
+    return True
+
+
+@pytest.mark.parametrize("one", READ_BY_REPORTS, ids=lambda one: one.id)
+def test_no_field_that_a_rule_reads_can_be_spoilt_and_promote(one: Rule) -> None:
+    read = fields_read(one)
+    assert len(read) >= 2
+    for path in read:
+        for name, value in MUTATIONS.items():
+            if isinstance(value, str) and value and is_of_an_entry_not_chosen(one, path):
+                continue
+            changed = copy.deepcopy(REPORTS)
+            parent_of(changed, path)[path[-1]] = value
+            assert refuses(changed, one), (name, path)
+        changed = copy.deepcopy(REPORTS)
+        lost = parent_of(changed, path).pop(path[-1])
+        assert refuses(changed, one), ("deleted", path)
+        parent_of(changed, path)[f"{path[-1]}_"] = lost
+        assert refuses(changed, one), ("renamed", path)
+        if path[-1] == "n":
+            for support in (0, -1, True, (one.min_n or 1) - 1):
+                parent_of(changed, path)["n"] = support
+                assert refuses(changed, one), (support, path)
+
+
+def test_every_blocking_rule_alone_can_refuse() -> None:
+    """Each rule is broken by a value on the wrong side of its limit, all others being met."""
+    wrong: dict[str, Any] = {
+        "evaluate.test_rows": 499,
+        "validate.expectations[severity=error].passed": False,
+    }
+    for one in BLOCKING:
+        changed = copy.deepcopy(REPORTS)
+        path = next(p for p in fields_read(one) if str(p[-1]) in one.metric.rsplit(".", 1)[-1])
+        parent = parent_of(changed, path)
+        value = parent[path[-1]]
+        if isinstance(value, dict):
+            parent[path[-1]] = value | {"point": 0.5, "low": 0.4, "high": 0.6}
+            if one.min is not None:
+                parent[path[-1]] |= {"point": -0.5, "low": -0.6, "high": -0.4}
+        else:
+            parent[path[-1]] = wrong.get(one.metric, "0" * 64)
+        refused = decide(changed, SHIPPED, None)
+        assert not refused.promote
+        assert one.id in [v.rule for v in refused.verdicts if v.blocks]
+
+
+def test_the_champions_comparison_can_not_be_spoilt_either() -> None:
+    only = policy_of(*(r for r in SHIPPED.rules if r.applies == "with_champion"))
+    assert decide({}, only, CHAMPION).promote
+    assert not decide({}, only, None).promote  # nothing judged is nothing passed
+    difference = CHAMPION.difference
+    for spoilt in ({"point": None}, {"low": None}, {"high": None}, {"n": 0}, {"confidence": 0.5}):
+        worse = CHAMPION.model_copy(update={"difference": difference.model_copy(update=spoilt)})
+        assert not decide({}, only, worse).promote, spoilt
+
+
+# Properties.
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+PLACES = sorted({path for one in READ_BY_REPORTS for path in fields_read(one)}, key=str)
+
+
+def let_through(decision: Decision) -> bool:
+    """What the policy's words say, written a second time."""
+    lenient = {one.id: (one.on_missing, one.on_inconclusive) for one in SHIPPED.rules}
+    for verdict in decision.verdicts:
+        missing, inconclusive = lenient[verdict.rule]
+        allowed = {"pass": True, "fail": False}
+        allowed |= {"not_evaluated": missing == "warn", "inconclusive": inconclusive == "warn"}
+        if verdict.severity == "block" and not allowed[verdict.verdict]:
+            return False
+    return True
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(PLACES), JSON), max_size=4))
+def test_the_gate_never_promotes_when_a_blocking_rule_does_not_pass(
+    changes: list[tuple[Path_, Any]],
+) -> None:
+    changed = copy.deepcopy(REPORTS)
+    for path, value in changes:
+        try:
+            parent_of(changed, path)[path[-1]] = value
+        except (KeyError, TypeError, IndexError):
+            continue  # an earlier change has cut the path off
+    decision = decide(changed, SHIPPED, None)
+    assert decision.promote == let_through(decision)
+    assert decision.promote == (decision.reasons() == ())
+
+
+@settings(max_examples=200, deadline=None)
+@given(JSON)
+def test_any_json_is_judged_without_an_error(value: Any) -> None:
+    for fields in ({"min": 0.0}, {"equals": True}, {"same_as": "evaluate.x"}):
+        verdict = judge(value, **fields)
+        assert verdict.blocks == (verdict.verdict != "pass")
+
+
+def test_the_summary_names_each_rule_and_the_outcome() -> None:
+    decision = decide(REPORTS, SHIPPED, None)
+    text = decision.summary()
+    assert all(one.id in text for one in SHIPPED.rules)
+    assert text.endswith("promote: yes")
+    refused = decide({}, SHIPPED, None)
+    assert refused.summary().count("refused:") == len(refused.reasons())
+
+
+def test_a_decision_survives_json() -> None:
+    decision = decide(REPORTS, SHIPPED, CHAMPION)
+    assert Decision.model_validate_json(decision.model_dump_json()) == decision
