@@ -8,11 +8,11 @@ import contextlib
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
-import urllib.parse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,7 @@ class RunFile:
 
     def complain(self, why: str) -> None:
         """Say on stderr and in the file that the MLflow run is not, or not wholly, recorded."""
+        why = without_credentials(why)
         stage, uri = self._known["stage"], self._known["tracking_uri"]
         print(  # noqa: T201
             f"WARNING: {stage}: its MLflow run at {uri} is not wholly recorded: {why}\n"
@@ -169,7 +170,6 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').absolute()}"
 
 
-def without_credentials(uri: str) -> str:
-    """Return the URI with any ``user:password@`` left out."""
-    netloc = urllib.parse.urlsplit(uri).netloc
-    return uri.replace(netloc, netloc.rpartition("@")[2], 1) if "@" in netloc else uri
+def without_credentials(text: str) -> str:
+    """Return a URI, or text with URIs in it, without the ``user:password@`` of any."""
+    return re.sub(r"://[^/\s]+@", "://", text)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import telemetry
-from pipeline.adapters.runs import RunFile, tracking_uri
+from pipeline.adapters.runs import RunFile, tracking_uri, without_credentials
 
 EXPERIMENT = "charter"  # unless MLFLOW_EXPERIMENT_NAME says otherwise
 PARENT_RUN = "CHARTER_PARENT_RUN"  # the variable that names the run below which stages nest
@@ -22,7 +22,7 @@ _GATHER_S = 1.0  # messages are written in batches, so often
 _LAST_TRIES = 3  # at a server that cannot be reached, once the stage has ended
 _METRICS_A_BATCH = 1000  # MLflow's limit
 _DIGEST_LENGTH = 36  # MLflow's limit; the profile has the whole
-_SETTINGS = {  # where the user has not set them
+SETTINGS = {  # where the user has not set them
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -37,7 +37,7 @@ Inbox = queue.SimpleQueue[Message]
 
 def connect() -> Any:
     """Return an `mlflow.MlflowClient` on the tracking URI; MLflow is imported here."""
-    for name, value in _SETTINGS.items():
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     telemetry.switch_off()
     import mlflow
@@ -82,7 +82,8 @@ def start_parent_run(name: str) -> str | None:
     try:
         run_id, _ = _create_run(connect(), name, {"stage": "flow"})
     except Exception as error:  # MLflow lets those of requests and SQLAlchemy through
-        print(f"WARNING: {name}: not recorded in MLflow: {error}", file=sys.stderr)  # noqa: T201
+        why = without_credentials(str(error))
+        print(f"WARNING: {name}: not recorded in MLflow: {why}", file=sys.stderr)  # noqa: T201
         return None
     return run_id
 
