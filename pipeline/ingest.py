@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 WORK = layout.STATE / "ingest"  # the new data/ is built here, on the same disk
 
 
-def run(params: IngestParams, say: Say) -> None:
+def run(params: IngestParams, say: Say = lambda _: None) -> None:
     """Make data/ as ``params.source`` says; ``say`` receives a line for each thing done.
 
     Raises:

@@ -21,6 +21,7 @@ BUILD = Path("build")
 STATE = Path(".charter")
 CHECKPOINTS = STATE / "checkpoints"  # of an unfinished pretraining
 FEATURE_CACHE = STATE / "features"  # one file a text and encoder, shared by stages
+DATA_DOCS = STATE / "data_docs"  # Great Expectations' pages of the last validation
 RUNS = STATE / "runs"  # STAGE.json: MLflow run id, seconds, progress
 
 

@@ -1,0 +1,316 @@
+"""Hold every row against the expectations; keep it, move it to quarantine, or stop.
+
+Files are read twice: once to profile the rows, once to write those that are kept, so that memory
+grows with the number of rows and not with their text.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+
+from pipeline import files, layout, reports
+from pipeline.adapters import expectations, sources
+from pipeline.errors import InputError
+from pipeline.params import ValidateParams
+from pipeline.text import checks, overlap, tables, wholes
+from pipeline.text.checks import Failures, Table
+from pipeline.text.normal import normalise, text_id
+from pipeline.text.words import I64, Words, split_words
+from pipeline.track import Track
+
+Columns = dict[str, list[Any]]
+Writer = Callable[[Columns], None]
+
+FOLDERS = {"corpus": layout.CORPUS, "labelled": layout.LABELLED}
+_SHOWN = 20  # rows named in an error
+_QUARANTINE = pyarrow.schema(
+    {
+        "table": pyarrow.string(),
+        "file": pyarrow.string(),
+        "row": pyarrow.int64(),
+        "text": pyarrow.string(),
+        "reason": pyarrow.string(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A table, its failures, and the table in which its leaks are."""
+
+    table: Table
+    failures: Failures
+    others: Table | None = None
+
+    def explain(self, check: str, row: int) -> str:
+        """Say why a row fails an expectation."""
+        return checks.reason(check, self.table, self.failures, row, self.others)
+
+    def explain_all(self, row: int) -> str:
+        """Name every expectation that a row fails, with why."""
+        failed = [check for check, rows in self.failures.rows.items() if rows[row]]
+        return "; ".join(f"{check}: {self.explain(check, row)}" for check in failed)
+
+
+def run(params: ValidateParams, track: Track) -> reports.ValidateReport:
+    """Write corpus.parquet, labelled.parquet and quarantine.parquet to build/validate.
+
+    Raises:
+        InputError: where an expectation of severity ``error`` fails, naming rows; where a table
+            has no row left; or where a file cannot be read.
+    """
+    checks.refuse_params(params)
+    labelled = profile_labelled(params, track)
+    corpus = profile_corpus(params, track, labelled)
+    found = judge(params, [corpus, labelled], track)
+    stop_on_errors(found, [corpus, labelled])
+    with _writer("quarantine", _QUARANTINE) as quarantine:
+        corpus_kept = write_table(corpus, params, track, quarantine)
+        labelled_kept = write_table(labelled, params, track, quarantine)
+    kept, columns = labelled.failures.kept, labelled.table.columns
+    return reports.ValidateReport(
+        corpus=corpus_kept,
+        labelled=labelled_kept,
+        expectations=tuple(found),
+        labels={label: columns["label"].counts(kept).get(label, 0) for label in params.labels},
+        groups={group: columns[group].counts(kept) for group in params.groups},
+        sources=corpus.table.columns["source"].counts(corpus.failures.kept),
+    )
+
+
+def profile_labelled(params: ValidateParams, track: Track) -> Checked:
+    """Profile the labelled rows."""
+    table = tables.profile_labelled(_numbered(_read("labelled", params, track)), params)
+    return Checked(table, checks.find_failures(table, params))
+
+
+def profile_corpus(params: ValidateParams, track: Track, labelled: Checked) -> Checked:
+    """Profile the documents, looking in them for the words of the labelled rows that are kept."""
+    index = overlap.index_runs(_kept_words(labelled, params, track), params.contamination_words)
+    table = tables.profile_corpus(_numbered(_read("corpus", params, track)), params, index)
+    return Checked(table, checks.find_failures(table, params), labelled.table)
+
+
+def judge(params: ValidateParams, found: list[Checked], track: Track) -> list[reports.Expectation]:
+    """State the expectations to Great Expectations, keep its Data Docs, return the outcomes."""
+    suites = expectations.Suites()
+    outcomes: list[reports.Expectation] = []
+    for checked in found:
+        outcomes += _judge_rows(params, checked, suites)
+        outcomes += _judge_whole(params, checked, suites)
+    suites.write_docs(layout.DATA_DOCS)
+    track.artifact(layout.DATA_DOCS)
+    return outcomes
+
+
+def stop_on_errors(outcomes: list[reports.Expectation], found: list[Checked]) -> None:
+    """Stop where an expectation of severity ``error`` failed or a table has no row left.
+
+    Raises:
+        InputError: with the first rows that failed and why, or what emptied the table.
+    """
+    tables_by_name = {checked.table.name: checked for checked in found}
+    problems = [
+        line
+        for outcome in outcomes
+        if outcome.severity == "error" and not outcome.passed
+        for line in _describe(outcome, tables_by_name[outcome.table])
+    ]
+    for checked in found:
+        if not checked.failures.kept.any():
+            details = [f"{o.name}: {o.detail}" for o in outcomes if o.unexpected]
+            problems += [f"{checked.table.name}: no row is left", *details]
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def _describe(outcome: reports.Expectation, checked: Checked) -> list[str]:
+    head = f"{outcome.table}: {outcome.name} failed, and its severity is error: "
+    rows = np.flatnonzero(checked.failures.rows.get(outcome.name, np.zeros(0)))
+    named = [
+        f"  {outcome.table}/{checked.table.place(row)}: {checked.explain(outcome.name, row)}"
+        for row in rows[:_SHOWN]
+    ]
+    more = [f"  and {len(rows) - _SHOWN} more"] if len(rows) > _SHOWN else []
+    return [head + (f"{len(rows)} rows" if named else outcome.detail), *named, *more]
+
+
+def _read(name: str, params: ValidateParams, track: Track) -> Iterator[sources.Batch]:
+    """Yield the batches of a table's folder, telling how far they are."""
+    labelled, folder = name == "labelled", FOLDERS[name]
+    required = ("text", "label", *params.groups) if labelled else ("text",)
+    sizes = {p.relative_to(folder).as_posix(): p.stat().st_size for p in sources.list_files(folder)}
+    done = 0
+    for batch in sources.read(folder, required, ("rating",) if labelled else ("source",)):
+        yield batch
+        before = sum(size for file, size in sizes.items() if file < batch.file)
+        done = max(done, before + batch.read_bytes)
+        track.progress(done, sum(sizes.values()), "bytes")
+
+
+def _numbered(batches: Iterator[sources.Batch]) -> Iterator[tables.NumberedRows]:
+    for batch in batches:
+        yield batch.file, batch.numbers, batch.rows
+
+
+def _read_again(
+    checked: Checked, params: ValidateParams, track: Track
+) -> Iterator[tuple[sources.Batch, int]]:
+    """Yield each batch and the number that its first row has in the table."""
+    at = 0
+    for batch in _read(checked.table.name, params, track):
+        yield batch, at
+        at += len(batch.rows)
+
+
+def _kept_words(
+    labelled: Checked, params: ValidateParams, track: Track
+) -> Iterator[tuple[Words, I64]]:
+    for batch, at in _read_again(labelled, params, track):
+        rows = np.flatnonzero(labelled.failures.kept[at : at + len(batch.rows)])
+        yield split_words([normalise(batch.rows[row]["text"]) for row in rows]), rows + at
+
+
+def _judge_rows(
+    params: ValidateParams, checked: Checked, suites: expectations.Suites
+) -> Iterator[reports.Expectation]:
+    """Judge what is expected of every row."""
+    table, failed = checked.table, checked.failures.rows
+    characters = np.where(table.null, np.nan, table.profile.characters)
+    columns = {"characters": characters, **failed}
+    if "label" in table.columns:
+        columns["label"] = table.columns["label"].strings()
+    of_value = {
+        "null_text": expectations.not_null("characters"),
+        "overlong_text": expectations.between("characters", high=params.max_chars),
+        "label_set": expectations.in_set("label", params.labels),
+    }
+    rules = {check: of_value.get(check, expectations.never(check)) for check in failed}
+    results = suites.evaluate(f"{table.name} rows", columns, rules)
+    for check, rows in failed.items():
+        assert results[check].unexpected == rows.sum(), f"{check}: two counts"
+        detail = f"{rows.sum()} of {len(rows)} rows"
+        if rows.any():
+            first = int(rows.argmax())
+            detail += f"; first {table.place(first)}: {checked.explain(check, first)}"
+        yield reports.Expectation(
+            name=check,
+            table=table.name,
+            severity=params.severity[check],
+            passed=results[check].passed,
+            unexpected=int(rows.sum()),
+            checked=len(rows),
+            detail=detail,
+        )
+
+
+def _judge_whole(
+    params: ValidateParams, checked: Checked, suites: expectations.Suites
+) -> Iterator[reports.Expectation]:
+    """Judge what is expected of the rows that are kept, as a whole."""
+    table, kept = checked.table, checked.failures.kept
+    wanted = checks.expectations_of(table.name, params.severity) if kept.any() else []
+    for check in (name for name in wanted if name in checks.OF_A_TABLE):
+        whole = wholes.measure(check, table, kept, params)
+        names, values = list(whole.figures), list(whole.figures.values())
+        columns = {"name": names, "figure": np.array(values, np.float64)}
+        rules = {
+            check: expectations.between("figure", low=whole.low),
+            "defined": expectations.not_null("figure"),
+        }
+        results = suites.evaluate(f"{table.name} {check}", columns, rules)
+        yield reports.Expectation(
+            name=check,
+            table=table.name,
+            severity=params.severity[check],
+            passed=results[check].passed and results["defined"].passed,
+            unexpected=whole.unexpected,
+            checked=whole.checked,
+            detail=whole.detail,
+        )
+
+
+def write_table(
+    checked: Checked, params: ValidateParams, track: Track, quarantine: Writer
+) -> reports.Table:
+    """Write the rows that are kept to TABLE.parquet and the others, with reasons, to quarantine."""
+    table, kept = checked.table, checked.failures.kept
+    digests = []
+    with _writer(table.name, _schema(table, params)) as writer:
+        for batch, at in _read_again(checked, params, track):
+            rows = [row for row, keep in zip(batch.rows, kept[at:], strict=False) if keep]
+            columns = _kept_columns(table, batch.file, rows, params)
+            digests += [_digest(columns, row) for row in range(len(rows))]
+            writer(columns)
+            quarantine(_quarantine_columns(checked, batch, at))
+    report = reports.Table(
+        rows_in=len(kept),
+        rows_kept=int(kept.sum()),
+        rows_quarantined=int((~kept).sum()),
+        characters=int(table.profile.characters[kept].sum()),
+        digest=hashlib.sha256(b"".join(sorted(digests))).hexdigest(),
+    )
+    track.dataset(table.name, FOLDERS[table.name], report.rows_in, report.digest)
+    return report
+
+
+@contextlib.contextmanager
+def _writer(name: str, schema: pyarrow.Schema) -> Iterator[Writer]:
+    """Yield a function that appends columns to build/validate/NAME.parquet."""
+    path = layout.stage_dir("validate") / f"{name}.parquet"
+    with (
+        files.replacing(path) as temporary,
+        pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        yield lambda columns: writer.write_table(pyarrow.table(columns, schema=schema))
+
+
+def _schema(table: Table, params: ValidateParams) -> pyarrow.Schema:
+    fields = [("id", pyarrow.string()), ("text", pyarrow.string())]
+    if table.name == "corpus":
+        return pyarrow.schema([*fields, ("source", pyarrow.string())])
+    fields += [("label", pyarrow.int64())]
+    fields += [(group, pyarrow.string()) for group in params.groups]
+    fields += [("rating", pyarrow.float64())] if table.rated else []
+    return pyarrow.schema(fields)
+
+
+def _kept_columns(
+    table: Table, file: str, rows: list[tables.Row], params: ValidateParams
+) -> Columns:
+    texts = [row["text"] for row in rows]
+    columns: Columns = {"id": [text_id(text) for text in texts], "text": texts}
+    if table.name == "corpus":
+        return columns | {"source": [tables.source_of(row, file) for row in rows]}
+    columns["label"] = [tables.parse_label(row["label"], params.labels) for row in rows]
+    columns |= {group: tables.group_values(rows, group) for group in params.groups}
+    if table.rated:
+        columns["rating"] = [tables.parse_rating(row["rating"]) for row in rows]
+    return columns
+
+
+def _digest(columns: Columns, row: int) -> bytes:
+    label = columns["label"][row] if "label" in columns else ""
+    return hashlib.sha256(f"{label}\n{columns['text'][row]}".encode()).digest()[:8]
+
+
+def _quarantine_columns(checked: Checked, batch: sources.Batch, at: int) -> Columns:
+    table, failures = checked.table, checked.failures
+    rows = np.flatnonzero(~failures.kept[at : at + len(batch.rows)])
+    return {
+        "table": [table.name] * len(rows),
+        "file": [batch.file] * len(rows),
+        "row": [batch.numbers[row] for row in rows],
+        "text": [_as_text(batch.rows[row]["text"]) for row in rows],
+        "reason": [checked.explain_all(int(row) + at) for row in rows],
+    }
+
+
+def _as_text(value: Any) -> str | None:
+    return value if isinstance(value, str | None) else repr(value)

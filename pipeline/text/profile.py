@@ -1,0 +1,48 @@
+"""What is known of each text without its text: fixed-size arrays, so that a corpus need not fit."""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.text import damage, language, near
+from pipeline.text.normal import normalise
+from pipeline.text.words import I64, U64, Words, split_words
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One entry a text, (D,)."""
+
+    ids: U64  # the first 64 bits of SHA-256 of the normal form: equal means the same text
+    characters: I64  # of the text as it is
+    words: I64
+    damaged: npt.NDArray[np.bool_]  # bears a sign of encoding damage
+    languages: language.Codes
+    signatures: near.Signatures  # (D, HASHES)
+
+
+def profile_texts(texts: Sequence[str], max_chars: int) -> tuple[Profile, Words]:
+    """Profile texts and return their words too; words are taken of the first ``max_chars``."""
+    normal = [normalise(text) for text in texts]
+    looked_at = [text[:max_chars] for text in normal]
+    words = split_words(looked_at)
+    digests = b"".join(hashlib.sha256(text.encode()).digest()[:8] for text in normal)
+    found = Profile(
+        ids=np.frombuffer(digests, ">u8").astype(np.uint64),
+        characters=np.fromiter((len(text) for text in texts), np.int64, len(texts)),
+        words=words.counts,
+        damaged=np.fromiter((damage.is_damaged(text) for text in texts), np.bool_, len(texts)),
+        languages=language.guess(looked_at, words),
+        signatures=near.sign(words),
+    )
+    return found, words
+
+
+def join(profiles: Sequence[Profile]) -> Profile:
+    """Return the profiles of all texts, in order; at least one is needed."""
+    names = [field.name for field in dataclasses.fields(Profile)]
+    return Profile(**{n: np.concatenate([getattr(p, n) for p in profiles]) for n in names})

@@ -1,0 +1,162 @@
+"""Tables profiled batch by batch, so that memory grows with the rows and not with their text."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import InputError
+from pipeline.params import ValidateParams
+from pipeline.text import overlap
+from pipeline.text.checks import Column, Table, TableName
+from pipeline.text.profile import join, profile_texts
+
+Row = dict[str, Any]
+NumberedRows = tuple[str, Sequence[int], Sequence[Row]]  # file, number of each row, rows
+
+UNKNOWN_GROUP = "unknown"  # for a null or "" in a group column
+
+
+def profile_labelled(batches: Iterable[NumberedRows], params: ValidateParams) -> Table:
+    """Return the table of labelled rows: their labels and the groups that ``params`` names."""
+    table = _Gathered(params)
+    for file, numbers, rows in batches:
+        labels = [parse_label(row["label"], params.labels) for row in rows]
+        names = [
+            params.labels[label] if label >= 0 else repr(row["label"])
+            for label, row in zip(labels, rows, strict=True)
+        ]
+        columns = {"label": names} | {group: group_values(rows, group) for group in params.groups}
+        table.add(file, numbers, rows, labels, columns)
+    return table.finish("labelled")
+
+
+def profile_corpus(
+    batches: Iterable[NumberedRows], params: ValidateParams, index: dict[int, overlap.Runs]
+) -> Table:
+    """Return the table of documents; ``index`` holds the labelled words to look for in them."""
+    table = _Gathered(params, index)
+    for file, numbers, rows in batches:
+        sources = [source_of(row, file) for row in rows]
+        table.add(file, numbers, rows, [-1] * len(rows), {"source": sources})
+    return table.finish("corpus")
+
+
+def text_of(row: Row) -> str:
+    """Return the row's text, or nothing where it is null or not a string."""
+    text = row["text"]
+    return text if isinstance(text, str) else ""
+
+
+def source_of(row: Row, file: str) -> str:
+    """Return the document's source: its own, or its file's name without the ending."""
+    return str(row.get("source") or PurePosixPath(file).name.partition(".")[0])
+
+
+def group_values(rows: Sequence[Row], group: str) -> list[str]:
+    """Return a group column as strings; null and "" are a group of their own."""
+    return [UNKNOWN_GROUP if row[group] in (None, "") else str(row[group]) for row in rows]
+
+
+def parse_label(value: Any, names: Sequence[str]) -> int:
+    """Return the index of a label, given as its name or as its index; -1 for any other value."""
+    if isinstance(value, str) and value in names:
+        return names.index(value)
+    if isinstance(value, str) and value.isdecimal() and len(value) < 10:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return -1
+    return int(value) if value in range(len(names)) else -1
+
+
+def parse_rating(value: Any) -> float | None:
+    """Return a rating, or None where there is none.
+
+    Raises:
+        ValueError: where the value is not a number.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"{value!r} is not a number")
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def is_malformed(row: Row) -> bool:
+    """Return whether the text is no string, or the rating no number."""
+    if not isinstance(row["text"], str | None):
+        return True
+    try:
+        parse_rating(row.get("rating"))
+    except ValueError:
+        return True
+    return False
+
+
+class _Codes:
+    """A column gathered batch by batch, each value kept once."""
+
+    def __init__(self) -> None:
+        self._index: dict[str, int] = {}
+        self._codes: list[npt.NDArray[np.int32]] = []
+
+    def add(self, values: Iterable[str]) -> None:
+        codes = [self._index.setdefault(value, len(self._index)) for value in values]
+        self._codes.append(np.array(codes, np.int32))
+
+    def column(self) -> Column:
+        return Column(np.concatenate(self._codes), tuple(self._index))
+
+
+class _Gathered:
+    """A table gathered batch by batch."""
+
+    def __init__(
+        self, params: ValidateParams, index: dict[int, overlap.Runs] | None = None
+    ) -> None:
+        self._max_chars = params.max_chars
+        self._index = index or {}
+        self._columns: dict[str, _Codes] = {}
+        self._parts: list[dict[str, Any]] = []
+        self._rated = False
+
+    def add(
+        self,
+        file: str,
+        numbers: Sequence[int],
+        rows: Sequence[Row],
+        labels: Sequence[int],
+        columns: dict[str, list[str]],
+    ) -> None:
+        profile, words = profile_texts([text_of(row) for row in rows], self._max_chars)
+        for name, values in {"": [file] * len(rows), **columns}.items():
+            self._columns.setdefault(name, _Codes()).add(values)
+        self._rated = self._rated or any(row.get("rating") is not None for row in rows)
+        self._parts.append(
+            {
+                "numbers": np.array(numbers, np.int64),
+                "profile": profile,
+                "malformed": np.array([is_malformed(row) for row in rows], np.bool_),
+                "null": np.array([row["text"] is None for row in rows], np.bool_),
+                "labels": np.array(labels, np.int64),
+                "leaks": overlap.find_runs(words, self._index),
+            }
+        )
+
+    def finish(self, name: TableName) -> Table:
+        if not self._parts:
+            raise InputError(f"data/{name}: its files hold no row")
+        arrays = ("numbers", "malformed", "null", "labels", "leaks")
+        columns = {column: codes.column() for column, codes in self._columns.items()}
+        return Table(
+            name=name,
+            files=columns.pop(""),
+            profile=join([part["profile"] for part in self._parts]),
+            columns=columns,
+            rated=self._rated,
+            **{array: np.concatenate([part[array] for part in self._parts]) for array in arrays},
+        )
