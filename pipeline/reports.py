@@ -65,6 +65,7 @@ class ValidateReport(Report):
     corpus: Table
     labelled: Table
     expectations: tuple[Expectation, ...]
+    label_names: tuple[str, ...] = ()  # of labels 0, 1, ...
     labels: dict[str, int]  # label name -> rows kept
     groups: dict[str, dict[str, int]]  # column -> value -> rows kept
     sources: dict[str, int]  # corpus source -> documents kept
@@ -82,6 +83,7 @@ class Split(Report):
 class SplitReport(Report):
     """Of the stage split."""
 
+    label_names: tuple[str, ...] = ()  # of labels 0, 1, ...
     train: Split
     validation: Split
     test: Split

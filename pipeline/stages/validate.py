@@ -4,18 +4,17 @@ Files are read twice: once to profile the rows, once to write those that are kep
 grows with the number of rows and not with their text.
 """
 
-import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow
-import pyarrow.parquet
+from pyarrow.parquet import ParquetWriter
 
-from pipeline import files, layout, reports
-from pipeline.adapters import expectations, sources
+from pipeline import layout, reports
+from pipeline.adapters import expectations, parquet, sources
 from pipeline.errors import InputError
 from pipeline.params import ValidateParams
 from pipeline.text import checks, overlap, tables, wholes
@@ -25,9 +24,9 @@ from pipeline.text.words import I64, Words, split_words
 from pipeline.track import Track
 
 Columns = dict[str, list[Any]]
-Writer = Callable[[Columns], None]
 
-FOLDERS = {"corpus": layout.CORPUS, "labelled": layout.LABELLED}
+FOLDER = layout.stage_dir("validate")
+SOURCES = {"corpus": layout.CORPUS, "labelled": layout.LABELLED}
 _SHOWN = 20  # rows named in an error
 _QUARANTINE = pyarrow.schema(
     {
@@ -70,7 +69,7 @@ def run(params: ValidateParams, track: Track) -> reports.ValidateReport:
     corpus = profile_corpus(params, track, labelled)
     found = judge(params, [corpus, labelled], track)
     stop_on_errors(found, [corpus, labelled])
-    with _writer("quarantine", _QUARANTINE) as quarantine:
+    with parquet.writer(FOLDER / "quarantine.parquet", _QUARANTINE) as quarantine:
         corpus_kept = write_table(corpus, params, track, quarantine)
         labelled_kept = write_table(labelled, params, track, quarantine)
     kept, columns = labelled.failures.kept, labelled.table.columns
@@ -78,6 +77,7 @@ def run(params: ValidateParams, track: Track) -> reports.ValidateReport:
         corpus=corpus_kept,
         labelled=labelled_kept,
         expectations=tuple(found),
+        label_names=params.labels,
         labels={label: columns["label"].counts(kept).get(label, 0) for label in params.labels},
         groups={group: columns[group].counts(kept) for group in params.groups},
         sources=corpus.table.columns["source"].counts(corpus.failures.kept),
@@ -143,7 +143,7 @@ def _describe(outcome: reports.Expectation, checked: Checked) -> list[str]:
 
 def _read(name: str, params: ValidateParams, track: Track) -> Iterator[sources.Batch]:
     """Yield the batches of a table's folder, telling how far they are."""
-    labelled, folder = name == "labelled", FOLDERS[name]
+    labelled, folder = name == "labelled", SOURCES[name]
     required = ("text", "label", *params.groups) if labelled else ("text",)
     sizes = {p.relative_to(folder).as_posix(): p.stat().st_size for p in sources.list_files(folder)}
     done = 0
@@ -237,18 +237,19 @@ def _judge_whole(
 
 
 def write_table(
-    checked: Checked, params: ValidateParams, track: Track, quarantine: Writer
+    checked: Checked, params: ValidateParams, track: Track, quarantine: ParquetWriter
 ) -> reports.Table:
     """Write the rows that are kept to TABLE.parquet and the others, with reasons, to quarantine."""
     table, kept = checked.table, checked.failures.kept
     digests = []
-    with _writer(table.name, _schema(table, params)) as writer:
+    with parquet.writer(FOLDER / f"{table.name}.parquet", _schema(table, params)) as writer:
         for batch, at in _read_again(checked, params, track):
             rows = [row for row, keep in zip(batch.rows, kept[at:], strict=False) if keep]
             columns = _kept_columns(table, batch.file, rows, params)
             digests += [_digest(columns, row) for row in range(len(rows))]
-            writer(columns)
-            quarantine(_quarantine_columns(checked, batch, at))
+            writer.write_table(pyarrow.table(columns, schema=writer.schema))
+            aside = _quarantine_columns(checked, batch, at)
+            quarantine.write_table(pyarrow.table(aside, schema=_QUARANTINE))
     report = reports.Table(
         rows_in=len(kept),
         rows_kept=int(kept.sum()),
@@ -256,19 +257,8 @@ def write_table(
         characters=int(table.profile.characters[kept].sum()),
         digest=hashlib.sha256(b"".join(sorted(digests))).hexdigest(),
     )
-    track.dataset(table.name, FOLDERS[table.name], report.rows_in, report.digest)
+    track.dataset(table.name, SOURCES[table.name], report.rows_in, report.digest)
     return report
-
-
-@contextlib.contextmanager
-def _writer(name: str, schema: pyarrow.Schema) -> Iterator[Writer]:
-    """Yield a function that appends columns to build/validate/NAME.parquet."""
-    path = layout.stage_dir("validate") / f"{name}.parquet"
-    with (
-        files.replacing(path) as temporary,
-        pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
-    ):
-        yield lambda columns: writer.write_table(pyarrow.table(columns, schema=schema))
 
 
 def _schema(table: Table, params: ValidateParams) -> pyarrow.Schema:

@@ -1,0 +1,66 @@
+"""Parquet files that are whole or absent, written and sorted in bounded memory."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow
+import pyarrow.compute
+import pyarrow.parquet
+
+from pipeline import files
+
+
+@contextlib.contextmanager
+def writer(path: Path, schema: pyarrow.Schema) -> Iterator[pyarrow.parquet.ParquetWriter]:
+    """Yield a writer; ``path`` appears, whole, when the block ends without an exception."""
+    with (
+        files.replacing(path) as temporary,
+        pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as opened,
+    ):
+        yield opened
+
+
+def write(path: Path, table: pyarrow.Table) -> None:
+    """Write a table whole or not at all."""
+    with writer(path, table.schema) as opened:
+        opened.write_table(table)
+
+
+def sorted_by_id(path: Path, work: Path, bucket_bytes: int) -> Iterator[pyarrow.Table]:
+    """Yield the rows of a file in tables of about ``bucket_bytes``, sorted by the column ``id``.
+
+    The ids are digits of a hash, so that their first digits spread the rows evenly over buckets;
+    buckets beyond the first are kept in ``work`` meanwhile.
+    """
+    file = pyarrow.parquet.ParquetFile(path)
+    groups = (file.metadata.row_group(at) for at in range(file.num_row_groups))
+    buckets = math.ceil(sum(group.total_byte_size for group in groups) / bucket_bytes)
+    if buckets <= 1:
+        yield file.read().sort_by("id")
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=work) as folder:
+        paths = [Path(folder) / f"{bucket}.parquet" for bucket in range(buckets)]
+        _scatter(file, paths)
+        for bucket in paths:
+            yield pyarrow.parquet.read_table(bucket).sort_by("id")
+            bucket.unlink()
+
+
+def _scatter(file: pyarrow.parquet.ParquetFile, paths: list[Path]) -> None:
+    with contextlib.ExitStack() as stack:
+        writers = [
+            stack.enter_context(pyarrow.parquet.ParquetWriter(path, file.schema_arrow))
+            for path in paths
+        ]
+        for batch in file.iter_batches():
+            rows = pyarrow.Table.from_batches([batch])
+            at = [int(row_id[:8], 16) * len(paths) >> 32 for row_id in rows["id"].to_pylist()]
+            numbers = pyarrow.array(at)
+            for number in sorted(set(at)):
+                writers[number].write_table(
+                    rows.filter(pyarrow.compute.equal(numbers, pyarrow.scalar(number)))
+                )

@@ -1,0 +1,144 @@
+"""Part the rows by a hash of their content, so that a row's part never depends on other rows.
+
+u, the first 64 bits of SHA-256(salt, words of the text) / 2^64, is uniform on [0, 1): a row is of
+the test part where u < test_share, of the validation part in the next validation_share, else of
+the training part. Adding, removing or reordering rows moves none. Texts of the same words have the
+same u, so that copies that differ in case, punctuation or spacing are never parted.
+
+Strata are met in expectation: every label and group has each share as its mean, with the binomial
+deviation of its own number of rows. An exact quota a stratum would let one new row move others.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow
+import pyarrow.parquet
+
+from pipeline import layout, reports
+from pipeline.adapters import parquet
+from pipeline.errors import InputError
+from pipeline.params import SplitParams
+from pipeline.text.normal import content_key
+from pipeline.track import Track
+
+Fractions = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_NOT_GROUPS = ("id", "text", "label", "rating")
+_BUCKET_BYTES = 256 << 20  # of the corpus, sorted at a time
+
+
+def run(params: SplitParams, track: Track) -> reports.SplitReport:
+    """Write train, validation, test, corpus_train and corpus_heldout .parquet to build/split.
+
+    Raises:
+        InputError: where validate has not run, or a part would be empty.
+    """
+    names = reports.read(reports.ValidateReport).label_names
+    source, folder = layout.stage_dir("validate"), layout.stage_dir("split")
+    parts = split_labelled(pyarrow.parquet.read_table(source / "labelled.parquet"), params)
+    described = {name: describe(part, names) for name, part in parts.items()}
+    for name, part in parts.items():
+        path = folder / f"{name}.parquet"
+        parquet.write(path, part)
+        track.dataset(name, path, part.num_rows, described[name].digest)
+    documents = split_corpus(source / "corpus.parquet", folder, params, track)
+    _refuse_empty({name: part.num_rows for name, part in parts.items()} | documents)
+    return reports.SplitReport(
+        label_names=names,
+        corpus_train_documents=documents["corpus_train"],
+        corpus_heldout_documents=documents["corpus_heldout"],
+        **described,
+    )
+
+
+def fractions(salt: str, keys: Sequence[str]) -> Fractions:
+    """Return for each key a number uniform on [0, 1] that depends on the salt and the key alone."""
+    digests = (hashlib.sha256(f"{salt}\n{key}".encode()).digest() for key in keys)
+    return np.fromiter((int.from_bytes(d[:8]) / 2**64 for d in digests), np.float64, len(keys))
+
+
+def lowest(salt: str, ids: Sequence[str], limit: int | None) -> Mask:
+    """Return which rows to keep: the ``limit`` lowest by a hash that is not that of the parts.
+
+    The rows that a lower limit keeps are among those of a higher one.
+    """
+    if limit is None or limit >= len(ids):
+        return np.ones(len(ids), np.bool_)
+    kept = np.zeros(len(ids), np.bool_)
+    kept[np.argsort(fractions(f"{salt}\nkeep", ids), kind="stable")[:limit]] = True
+    return kept
+
+
+def split_labelled(rows: pyarrow.Table, params: SplitParams) -> dict[str, pyarrow.Table]:
+    """Return train, validation and test, each sorted by id."""
+    rows = rows.sort_by("id")
+    rows = rows.filter(lowest(params.salt, rows["id"].to_pylist(), params.max_rows))
+    drawn = _draw(rows, params.salt)
+    edge = params.test_share + params.validation_share
+    return {
+        "train": rows.filter(drawn >= edge),
+        "validation": rows.filter((drawn >= params.test_share) & (drawn < edge)),
+        "test": rows.filter(drawn < params.test_share),
+    }
+
+
+def split_corpus(source: Path, folder: Path, params: SplitParams, track: Track) -> dict[str, int]:
+    """Write corpus_train and corpus_heldout, each sorted by id; return their numbers of rows."""
+    ids = pyarrow.parquet.read_table(source, columns=["id"])["id"].to_pylist()
+    kept = np.sort(np.array(ids)[lowest(params.salt, ids, params.max_documents)])
+    counts = {"corpus_train": 0, "corpus_heldout": 0}
+    schema = pyarrow.parquet.read_schema(source)
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(parquet.writer(folder / f"{name}.parquet", schema))
+            for name in counts
+        }
+        for bucket in parquet.sorted_by_id(source, layout.STATE, _BUCKET_BYTES):
+            rows = bucket.filter(np.isin(np.array(bucket["id"].to_pylist()), kept))
+            heldout = _draw(rows, params.salt) < params.heldout_share
+            for name, mask in (("corpus_train", ~heldout), ("corpus_heldout", heldout)):
+                writers[name].write_table(rows.filter(mask))
+                counts[name] += int(mask.sum())
+            track.progress(sum(counts.values()), len(kept), "documents")
+    return counts
+
+
+def describe(part: pyarrow.Table, label_names: Sequence[str]) -> reports.Split:
+    """Count a part's rows by label and by each group column."""
+    labels = np.bincount(part["label"].to_numpy(), minlength=len(label_names))
+    ids = "".join(f"{row_id}\n" for row_id in part["id"].to_pylist())
+    return reports.Split(
+        rows=part.num_rows,
+        labels=dict(zip(label_names, labels.tolist(), strict=True)),
+        groups={
+            name: _count(part[name].to_pylist())
+            for name in part.column_names
+            if name not in _NOT_GROUPS
+        },
+        digest=hashlib.sha256(ids.encode()).hexdigest(),
+    )
+
+
+def _count(values: list[str]) -> dict[str, int]:
+    found, counts = np.unique(np.array(values, np.str_), return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def _draw(rows: pyarrow.Table, salt: str) -> Fractions:
+    return fractions(salt, [content_key(text) for text in rows["text"].to_pylist()])
+
+
+def _refuse_empty(rows: dict[str, int]) -> None:
+    empty = ", ".join(name for name, count in rows.items() if not count)
+    if empty:
+        kept = ", ".join(f"{name} {count}" for name, count in rows.items() if count)
+        raise InputError(
+            f"split: no row for {empty} (rows: {kept or 'none'}); add data, or raise the share or "
+            "the limit of it in params.yaml, section split"
+        )
