@@ -1,0 +1,66 @@
+"""Figures as text: rounded for reading, with interval and support."""
+
+from pipeline.reports import Estimate
+
+UNMEASURED = "not measured"
+
+
+def decimal(value: float, digits: int = 3) -> str:
+    """Return a rounded figure; what rounds to zero has no sign."""
+    text = f"{value:,.{digits}f}"
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
+
+
+def count(number: int) -> str:
+    """Return a count with its thousands set apart."""
+    return f"{number:,}"
+
+
+def interval(estimate: Estimate, digits: int = 3) -> str:
+    """Return the interval alone, ``[low, high]``; empty where there is none."""
+    if estimate.low is not None and estimate.high is not None:
+        return f"[{decimal(estimate.low, digits)}, {decimal(estimate.high, digits)}]"
+    if estimate.high is not None:
+        return f"at most {decimal(estimate.high, digits)}"
+    if estimate.low is not None:
+        return f"at least {decimal(estimate.low, digits)}"
+    return ""
+
+
+def value(estimate: Estimate, digits: int = 3) -> str:
+    """Return ``point [low, high]``; an undefined figure says so."""
+    if estimate.point is None:
+        return UNMEASURED
+    bounds = interval(estimate, digits) or "no interval"
+    separator = " " if bounds.startswith("[") else ", "
+    return f"{decimal(estimate.point, digits)}{separator}{bounds}"
+
+
+def figure(estimate: Estimate, digits: int = 3) -> str:
+    """Return ``point [low, high], n = N``."""
+    return f"{value(estimate, digits)}, n = {count(estimate.n)}"
+
+
+def p_value(value: float | None) -> str:
+    """Return a p-value, never as 0."""
+    if value is None:
+        return UNMEASURED
+    return "below 0.001" if value < 0.001 else decimal(value)
+
+
+def plural(number: int, noun: str) -> str:
+    """Return ``1 row``, ``2 rows``."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def listing(items: list[str]) -> str:
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def sentence(text: str) -> str:
+    """Return a text as a sentence: a capital first, a full stop last."""
+    begun = text[:1].upper() + text[1:]
+    return begun if begun.endswith((".", "!", "?")) else f"{begun}."

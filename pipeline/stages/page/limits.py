@@ -1,0 +1,32 @@
+"""What the page cannot show, in plain words."""
+
+LIMITS = (
+    (
+        "The scores hold for English texts like the test rows. Other languages, subjects and"
+        " times were not tested."
+    ),
+    (
+        "The model was trained once, from one seed. The intervals say what other test rows"
+        " would change, not what another training run would."
+    ),
+    (
+        "A group is what a column of the data says. Where that column comes from a list of"
+        " words, it tells which words a text has, not whom it is about or who wrote it, and it"
+        " knows no group that the list leaves out."
+    ),
+    (
+        "Exchanging words can leave a sentence that nobody would write, and templates are"
+        " short, few and written for the purpose. A small change on them does not show that real"
+        " texts are treated alike."
+    ),
+    (
+        "CrowS-Pairs holds stereotypes of the United States, and many of its pairs do not"
+        " measure what they are meant to (Blodgett et al. 2021, Stereotyping Norwegian Salmon)."
+        " A score near 50 does not show that a model is fair, and a score of the language model"
+        " says little about the classifier built on it."
+    ),
+    (
+        "Nothing here tests whether the model reveals its training texts, withstands texts made"
+        " to deceive it, or should be used at all for a decision about a person."
+    ),
+)

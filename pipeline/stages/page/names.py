@@ -1,0 +1,19 @@
+"""Names of metrics, columns and checks as a reader sees them."""
+
+_KNOWN = {  # as they stand inside a sentence
+    "macro_f1": "macro-F1",
+    "roc_auc": "ROC AUC",
+    "brier": "Brier score",
+    "ece": "calibration error (ECE)",
+    "f1": "F1",
+    "tfidf": "TF-IDF",
+    "crows_pairs": "CrowS-Pairs",
+    "stereo": "pairs with a stereotype",
+    "antistereo": "pairs against a stereotype",
+}
+
+
+def plain(name: str, first: bool = True) -> str:
+    """Return the words of a name; ``first`` says that they begin a line, with a capital."""
+    words = _KNOWN.get(name, name.replace("_", " "))
+    return words[:1].upper() + words[1:] if first else words

@@ -1,0 +1,70 @@
+"""Provenance: where each file of data/ is from, and the digests that tie the page to the run."""
+
+from typing import Any
+
+from pipeline.stages.page import figures, shapes
+from pipeline.stages.page.evidence import Evidence
+
+Files = dict[str, dict[str, Any]]  # path below data/ -> what is known of it
+
+
+def files(provenance: dict[str, Any]) -> shapes.Table | None:
+    """Each file of data/ with its origin, licence and SHA-256; None where nothing is known."""
+    known: Files = provenance.get("files", {})
+    if not known:
+        return None
+    return shapes.Table(
+        "Files of data/",
+        ("File", "From", "Licence", "Rows", "SHA-256"),
+        tuple((path, *_file(facts)) for path, facts in sorted(known.items())),
+        numeric=frozenset({3}),
+    )
+
+
+def _file(facts: dict[str, Any]) -> tuple[str, ...]:
+    rows = facts.get("rows")
+    counted = "" if rows is None else figures.count(rows)
+    return (origin(facts), licence(facts), counted, facts.get("sha256", ""))
+
+
+def origin(facts: dict[str, Any]) -> str:
+    """Return the package or dataset with its version, or ``local file``."""
+    name = facts.get("package") or facts.get("dataset") or facts.get("path")
+    version = facts.get("version") or facts.get("revision") or ""
+    return f"{name} {version}".strip() if name else "local file"
+
+
+def licence(facts: dict[str, Any]) -> str:
+    """Return the content's licence; where its authors state none, say so and give the carrier's."""
+    content, carrier = facts.get("content_licence"), facts.get("licence")
+    if content:
+        return str(content)
+    return f"none stated for the content; package {carrier}" if carrier else "not stated"
+
+
+def summary(provenance: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Return path, origin, licence and rows of each file that holds rows."""
+    known: Files = provenance.get("files", {})
+    return [(path, *_file(facts)[:3]) for path, facts in sorted(known.items()) if facts.get("rows")]
+
+
+def names(provenance: dict[str, Any], folder: str) -> list[str]:
+    """Return the packages or datasets that the files below a folder of data/ are from, sorted."""
+    known: Files = provenance.get("files", {})
+    below = [facts for path, facts in known.items() if path.startswith(f"{folder}/")]
+    found = {str(facts.get("package") or facts.get("dataset") or "") for facts in below}
+    return sorted(found - {""})
+
+
+def digests(evidence: Evidence) -> shapes.Table:
+    """The SHA-256 of what was used, by which another run can be compared with this one."""
+    rows = [
+        ("policy.yaml, read before any test row", evidence.evaluate.policy_digest),
+        ("Corpus kept", evidence.validate.corpus.digest),
+        ("Labelled rows kept", evidence.validate.labelled.digest),
+        ("Test rows", evidence.split.test.digest),
+        ("Tokenizer", evidence.tokenise.tokenizer_digest),
+        ("Encoder's weights", evidence.pretrain.encoder_digest),
+        *sorted(evidence.audit.benchmark_digests.items()),
+    ]
+    return shapes.Table("Digests (SHA-256)", ("Of", "SHA-256"), tuple(rows))

@@ -1,0 +1,109 @@
+"""The page: views of the evidence, set in templates/page.html."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from pipeline.stages.page import (
+    audits,
+    data,
+    figures,
+    origins,
+    scores,
+    training,
+    untested,
+    verdict,
+)
+from pipeline.stages.page.evidence import Evidence
+from pipeline.stages.page.limits import LIMITS
+
+
+def page(evidence: Evidence) -> str:
+    """Return index.html: one self-contained page, the same bytes for the same evidence.
+
+    Every text that comes from data is escaped by the templates; only charts are markup.
+    """
+    views = {**vars(evidence), **_opening(evidence), **_middle(evidence), **_closing(evidence)}
+    return environment().get_template("page.html").render(views)
+
+
+def environment(finalize: Callable[[Any], str] | None = None) -> jinja2.Environment:
+    """Return the templates' environment: HTML is escaped, an unknown name is an error.
+
+    ``finalize`` is applied to every value that a template sets.
+    """
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.stages.page"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        finalize=finalize,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters |= {
+        "count": figures.count,
+        "decimal": figures.decimal,
+        "plural": figures.plural,
+        "sentence": figures.sentence,
+        "breakable": breakable,
+    }
+    return made
+
+
+def breakable(text: str) -> Markup:
+    """Escape a text and let a line break after the marks that join paths and names."""
+    parts = re.split(r"(?<=[/._=,])(?=[^\W\d])", text)
+    return Markup("<wbr>").join(parts)
+
+
+def _opening(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "promote": evidence.decision.promote,
+        "sentence": verdict.sentence(evidence.decision),
+        "rules": verdict.rules(evidence.decision),
+        "accuracy_in_words": scores.in_words(evidence.evaluate),
+        "tables": data.tables(evidence.validate),
+        "expectations": data.expectations(evidence.validate),
+        "splits": data.splits(evidence.split),
+        "sources": data.sources(evidence.validate),
+    }
+
+
+def _middle(evidence: Evidence) -> dict[str, Any]:
+    evaluate, finetune = evidence.evaluate, evidence.finetune
+    curves = (training.pretraining(evidence.pretrain), training.head(finetune))
+    return {
+        "curves": [curve for curve in curves if curve is not None],
+        "losses": training.losses(evidence.pretrain),
+        "encoder_unchanged": finetune.encoder_digest_before == finetune.encoder_digest_after,
+        "confidence": f"{100 * evaluate.model.accuracy.confidence:g}",
+        "comparison": scores.comparison(evaluate),
+        "paired": scores.paired(evaluate),
+        "per_group": scores.per_group(evaluate),
+        "per_class": scores.per_class(evaluate),
+        "confusion": scores.confusion(evaluate),
+        "confusions": scores.confusions(evaluate),
+    }
+
+
+def _closing(evidence: Evidence) -> dict[str, Any]:
+    audit, decision, labels = evidence.audit, evidence.decision, evidence.finetune.labels
+    pairs = audit.crows_pairs
+    return {
+        "positive": labels[1] if len(labels) == 2 else None,
+        "groups": audits.groups(audit),
+        "gaps": audits.gaps(audit, decision),
+        "flips": audits.flips(audit, decision),
+        "changes": audits.changes(audit),
+        "examples": audits.examples(audit),
+        "crows_pairs": None if pairs is None else audits.crows_pairs(pairs),
+        "unevaluated": verdict.unevaluated(decision),
+        "untested": untested.table(evidence.evaluate, audit),
+        "limits": LIMITS,
+        "files": origins.files(evidence.provenance),
+        "digests": origins.digests(evidence),
+    }

@@ -1,0 +1,66 @@
+"""What could not be tested, and why: every undefined figure and every group left out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.reports import AuditReport, Estimate, EvaluateReport, Report
+from pipeline.stages.page import figures, names, shapes
+
+
+def undefined(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield the place and the reason of each figure of a report that has no point."""
+    yield from _walk(report, ())
+
+
+def _walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Estimate):
+        if value.point is None:
+            reason = value.note or "no reason given"
+            yield ", ".join(path), f"{reason} (n = {figures.count(value.n)})"
+        return
+    for name, item in _items(value):
+        yield from _walk(item, (*path, name) if name else path)
+
+
+def _items(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the named parts of a report, a mapping or a tuple; others have none."""
+    if isinstance(value, Report):
+        for field in type(value).model_fields:
+            yield names.plain(field, first=False), getattr(value, field)
+    elif isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, tuple):
+        for item in value:
+            yield _identity(item), item
+
+
+def _identity(item: Any) -> str:
+    """Return what tells a tuple's item from its neighbours."""
+    keys = ("name", "column", "metric", "value", "label")
+    words = [names.plain(getattr(item, key, ""), first=False) for key in keys]
+    return " ".join(word for word in words if word)
+
+
+def left_out(report: AuditReport) -> list[tuple[str, str]]:
+    """Return each group that gaps leave out, and why; one line for gaps of the same reason."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for gap in report.gaps:
+        for value, reason in gap.groups_left_out.items():
+            metrics = found.setdefault((gap.column, value, reason), [])
+            metrics.append(names.plain(gap.metric, first=False))
+    return [
+        (f"{column} {value}: gap of {figures.listing(metrics)}", reason)
+        for (column, value, reason), metrics in found.items()
+    ]
+
+
+def table(evaluate: EvaluateReport, audit: AuditReport) -> shapes.Table | None:
+    """Everything that was not measured; None where all of it was."""
+    rows = [
+        *((f"scores: {place}", reason) for place, reason in undefined(evaluate)),
+        *((f"audits: {place}", reason) for place, reason in undefined(audit)),
+        *left_out(audit),
+    ]
+    if not rows:
+        return None
+    return shapes.Table("Figures that could not be measured", ("Figure", "Why"), tuple(rows))

@@ -1,0 +1,120 @@
+"""The verdict: the gate's decision in words, and its rules one by one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.policy.evidence import parse_path
+from pipeline.policy.gate import Decision, RuleVerdict
+from pipeline.reports import Estimate
+from pipeline.stages.page import figures, shapes
+
+_WORST_FIRST = ("fail", "not_evaluated", "inconclusive", "pass")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule as its row shows it."""
+
+    name: str
+    effect: str  # what its not passing does
+    observed: str
+    needed: str
+    n: str
+    verdict: str
+    why: str
+
+
+def sentence(decision: Decision) -> str:
+    """Return whether the model may be put to use and why, for a reader of no statistics."""
+    stopping = [each for each in decision.verdicts if each.blocks]
+    doubtful = len(decision.warnings())
+    if decision.promote:
+        none = f"none of the {figures.plural(len(decision.verdicts), 'rule')} of its policy"
+        care = f", though {_calls(doubtful)} for care" if doubtful else ""
+        return f"This model may be put to use: {none} stops it{care}."
+    failed = sum(each.verdict == "fail" for each in stopping)
+    return f"This model may not be put to use: it {_stops(failed, len(stopping) - failed)}."
+
+
+def _calls(rules: int) -> str:
+    return "1 calls" if rules == 1 else f"{rules} call"
+
+
+def _stops(failed: int, unproven: int) -> str:
+    parts = []
+    if failed:
+        parts.append(f"breaks {figures.plural(failed, 'rule')}")
+    if unproven:
+        parts.append(f"could not be shown to keep {figures.plural(unproven, 'rule')}")
+    return figures.listing(parts) or "is held to no rule"
+
+
+def rules(decision: Decision) -> tuple[Rule, ...]:
+    """Return the rules: those that stop the model, then the worst, then those on figures."""
+    ordered = sorted(
+        decision.verdicts,
+        key=lambda each: (not each.blocks, _WORST_FIRST.index(each.verdict), each.n is None),
+    )
+    return tuple(_rule(each) for each in ordered)
+
+
+def _rule(each: RuleVerdict) -> Rule:
+    return Rule(
+        each.rule,
+        _effect(each),
+        _observed(each),
+        _in_words(each.required.removeprefix("= ")),
+        "" if each.n is None else figures.count(each.n),
+        each.verdict,
+        each.why if each.verdict == "pass" else f"{each.why} {_reason(each)}",
+    )
+
+
+def _effect(each: RuleVerdict) -> str:
+    if each.blocks:
+        return "stops the model"
+    return "" if each.verdict == "pass" else "a warning"
+
+
+def _observed(each: RuleVerdict) -> str:
+    if each.point is None or each.n is None:
+        return each.observed
+    estimate = Estimate(point=each.point, low=each.low, high=each.high, n=each.n)
+    return figures.value(estimate, _digits(each.point))
+
+
+def _digits(point: float) -> int:
+    """Return how many decimals to show: a share needs three, a percentage one."""
+    return 3 if abs(point) < 2 else 1
+
+
+def _reason(each: RuleVerdict) -> str:
+    """Return the gate's reason, less the path that it begins with."""
+    return figures.sentence(_in_words(each.reason.removeprefix(f"{each.metric}: ")))
+
+
+def _in_words(text: str) -> str:
+    return text.replace(">= ", "at least ").replace("<= ", "at most ")
+
+
+def unevaluated(decision: Decision) -> shapes.Table | None:
+    """The rules that could not be evaluated, and why; None where all were."""
+    rows = [
+        (each.rule, _reason(each)) for each in decision.verdicts if each.verdict == "not_evaluated"
+    ]
+    return shapes.Table("Rules not evaluated", ("Rule", "Why"), tuple(rows)) if rows else None
+
+
+def upper_limit(decision: Decision, path: str, entry: Any) -> float | None:
+    """Return the maximum that a rule sets at a path of the reports, for an entry of its list.
+
+    ``path`` is names joined by dots; the rule applies where its ``[key=value]`` hold of ``entry``.
+    """
+    for each in decision.verdicts:
+        steps = parse_path(each.metric)
+        where = [pair for step in steps for pair in step.where]
+        if ".".join(step.name for step in steps) == path and all(
+            getattr(entry, key, None) == value for key, value in where
+        ):
+            return each.max
+    return None

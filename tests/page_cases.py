@@ -1,0 +1,192 @@
+"""Reports that are hard to show: hostile, undefined, too many, too few, too long."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import report_factory
+from report_factory import estimate
+
+from pipeline import files, params, reports
+from pipeline.reports import Estimate, Report
+from pipeline.stages import report
+from pipeline.track import Silent
+
+ROOT = Path(__file__).parents[1]
+HOSTILE = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
+UNDEFINED = Estimate(point=None, low=None, high=None, n=7, note="fewer than 50 rows")
+PROVENANCE = {
+    "source": "packages",
+    "files": {
+        "corpus/news.jsonl": {
+            "package": "newspack",
+            "version": "1.2",
+            "licence": "MIT",
+            "content_licence": None,
+            "rows": 3788,
+            "sha256": "4" * 64,
+        },
+        "labelled/rows.jsonl": {
+            "package": "ratings",
+            "version": "0.5",
+            "licence": "MIT",
+            "content_licence": "CC BY 4.0",
+            "rows": 20837,
+            "sha256": "5" * 64,
+        },
+    },
+}
+Reports = dict[str, Report]
+Change = Callable[[Reports], Reports]
+
+
+def make_page(
+    change: Change = dict, provenance: Any = PROVENANCE, title: str = "A title"
+) -> reports.PageReport:
+    """Run the stage in the working directory on the factory's reports, changed."""
+    shutil.copy(ROOT / "policy.yaml", "policy.yaml")
+    files.write_json(Path("data/PROVENANCE.json"), provenance)
+    for stage, made in change(report_factory.make(files.sha256_file(Path("policy.yaml")))).items():
+        reports.write(stage, made)
+    return report.run(params.ReportParams(title=title, licence="apache-2.0"), Silent())
+
+
+def read_page() -> str:
+    """Return index.html as the stage left it."""
+    return Path("build/report/index.html").read_text(encoding="utf-8")
+
+
+def replaced(made: Reports, stage: str, **changes: Any) -> Reports:
+    """Return the reports with fields of one stage's report replaced."""
+    return {**made, stage: made[stage].model_copy(update=changes)}
+
+
+def renamed(made: Reports, names: dict[str, str]) -> Reports:
+    """Return the reports with every occurrence of some texts replaced by others."""
+    text = json.dumps({stage: report.model_dump(mode="json") for stage, report in made.items()})
+    for old, new in names.items():
+        text = text.replace(json.dumps(old), json.dumps(new))
+    kinds = reports.STAGE_REPORTS
+    return {
+        stage: kinds[stage].model_validate_json(json.dumps(raw))
+        for stage, raw in json.loads(text).items()
+    }
+
+
+def hostile(made: Reports) -> Reports:
+    """Markup in every place that takes its text from data."""
+    names = {"negative": f"a{HOSTILE}", "movie": f"b{HOSTILE}", "news": f"c{HOSTILE}"}
+    names |= {"gender": f"d{HOSTILE}", "none": f"e{HOSTILE}", "crows_pairs.csv": f"f{HOSTILE}"}
+    names |= {"data/labelled/sentiment.jsonl:7: a duplicate": f"g{HOSTILE}"}
+    names |= {"He was <b>great</b>.": f"h{HOSTILE}", "39 rows, fewer than 50": f"i{HOSTILE}"}
+    return renamed(made, names)
+
+
+def long_names(made: Reports) -> Reports:
+    """Labels, groups and texts with nowhere to break a line."""
+    names = {"negative": "n" * 120, "movie": "m" * 120, "gender": "g" * 90, "news": "w" * 120}
+    return renamed(made, {**names, "He was <b>great</b>.": "He was great. " * 60 + "t" * 300})
+
+
+def three_labels(made: Reports) -> Reports:
+    """Three labels: no threshold, a matrix of nine cells, rates of each label."""
+    labels = ("negative", "neutral", "positive")
+    made = replaced(made, "finetune", labels=labels, threshold=None)
+    return _with_labels(made, labels, ((50, 3, 2), (4, 60, 5), (6, 7, 70)))
+
+
+def many_labels(made: Reports) -> Reports:
+    """As many labels as banking77 has."""
+    labels = tuple(f"intent_{number:02}" for number in range(77))
+    matrix = tuple(
+        tuple(40 if i == j else (i + j) % 3 for j in range(len(labels))) for i in range(len(labels))
+    )
+    made = replaced(made, "finetune", labels=labels, threshold=None)
+    return _with_labels(made, labels, matrix)
+
+
+def _with_labels(made: Reports, labels: tuple[str, ...], confusion: Any) -> Reports:
+    evaluate: Any = made["evaluate"]
+    of_class = {name: estimate(0.8, 0.02) for name in ("precision", "recall", "f1")}
+    model = evaluate.model.model_copy(
+        update={"per_class": dict.fromkeys(labels, of_class), "confusion": confusion}
+    )
+    audit: Any = made["audit"]
+    groups = {
+        column: tuple(
+            score.model_copy(update={"label": label}) for score in scores for label in labels[:3]
+        )
+        for column, scores in audit.groups.items()
+    }
+    made = replaced(made, "evaluate", model=model)
+    return replaced(made, "audit", groups=groups)
+
+
+def many_groups(made: Reports) -> Reports:
+    """Thirty groups of one column."""
+    evaluate: Any = made["evaluate"]
+    audit: Any = made["audit"]
+    values = [f"group {number}" for number in range(30)]
+    scores = {value: estimate(0.7 + 0.005 * index) for index, value in enumerate(values)}
+    one = audit.groups["domain"][0]
+    made = replaced(
+        made,
+        "evaluate",
+        model=evaluate.model.model_copy(update={"per_group": {"domain": scores}}),
+    )
+    rates = tuple(one.model_copy(update={"value": value}) for value in values)
+    return replaced(made, "audit", groups={"domain": rates})
+
+
+def one_group(made: Reports) -> Reports:
+    """One group only: no gap can be measured."""
+    audit: Any = made["audit"]
+    gaps = tuple(
+        gap.model_copy(update={"gap": UNDEFINED, "widest": ("", "")}) for gap in audit.gaps
+    )
+    return replaced(made, "audit", gaps=gaps, groups={"domain": audit.groups["domain"][:1]})
+
+
+def nothing_audited(made: Reports) -> Reports:
+    """No groups, no exchanges, no benchmark; a language model that knows no language."""
+    return replaced(
+        made,
+        "audit",
+        groups={},
+        gaps=(),
+        counterfactuals=(),
+        crows_pairs=None,
+        competent=False,
+        competence="data/benchmarks/crows_pairs.csv is absent",
+    )
+
+
+def untrained(made: Reports) -> Reports:
+    """No step of training: the initial weights are kept."""
+    made = replaced(made, "pretrain", curve=(), tokens=0, steps=0, origin="scratch")
+    return replaced(made, "finetune", curve=())
+
+
+def undefined_scores(made: Reports) -> Reports:
+    """Scores that could not be computed, among them the accuracy."""
+    evaluate: Any = made["evaluate"]
+    model = evaluate.model.model_copy(
+        update=dict.fromkeys(("accuracy", "roc_auc", "ece"), UNDEFINED)
+    )
+    return replaced(made, "evaluate", model=model)
+
+
+ODD: dict[str, Change] = {
+    "as usual": dict,
+    "hostile": hostile,
+    "long names": long_names,
+    "three labels": three_labels,
+    "77 labels": many_labels,
+    "30 groups": many_groups,
+    "one group": one_group,
+    "nothing audited": nothing_audited,
+    "untrained": untrained,
+    "undefined scores": undefined_scores,
+}

@@ -1,0 +1,391 @@
+"""The page and the card: what they say is what the reports say, whatever is in them."""
+
+import hashlib
+import itertools
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import page_cases
+import pytest
+import report_factory
+import yaml
+from huggingface_hub import ModelCard
+from hypothesis import given
+from hypothesis import strategies as st
+from page_cases import ODD, Change, make_page, read_page
+
+from pipeline import files, layout, reports
+from pipeline.errors import InputError
+from pipeline.policy import gate, rules
+from pipeline.reports import Estimate
+from pipeline.stages import report
+from pipeline.stages.page import charts, figures
+from pipeline.stages.page.card import escape
+
+VOID = {"meta", "br", "wbr"}
+
+
+class Page(HTMLParser):
+    """Text, attributes and tables of a page; a tag that does not nest is an error."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text = ""
+        self.cells: list[list[str]] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag == "tr":
+            self.cells.append([])
+        if tag in {"td", "th"}:
+            self.cells[-1].append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" in self.open:
+            return
+        self.text += data
+        if self.open and {"td", "th"} & set(self.open) and "title" not in self.open:
+            self.cells[-1][-1] += data
+
+    def row(self, heading: str) -> list[str]:
+        """Return the cells of the only row that begins so, spaces made single."""
+        rows = [[" ".join(cell.split()) for cell in row] for row in self.cells if row]
+        (found,) = [row for row in rows if row[0] == heading]
+        return found
+
+
+@pytest.fixture(autouse=True)
+def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def card_text() -> str:
+    return Path("build/report/model_card.md").read_text(encoding="utf-8")
+
+
+def parse_svg(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg)  # noqa: S314  # our own
+
+
+def estimates(value: Any) -> list[Estimate]:
+    """Every estimate inside a report, by walking its fields."""
+    if isinstance(value, Estimate):
+        return [value]
+    if isinstance(value, reports.Report):
+        return [e for name in type(value).model_fields for e in estimates(getattr(value, name))]
+    if isinstance(value, dict):
+        return [e for item in value.values() for e in estimates(item)]
+    return [e for item in value for e in estimates(item)] if isinstance(value, tuple) else []
+
+
+def test_equal_reports_give_equal_bytes_and_the_digests_of_the_files() -> None:
+    """Against hashlib, and a second run."""
+    first = make_page()
+    for name, digest in first.files.items():
+        data = (Path("build/report") / name).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == digest
+    assert set(first.files) == {"index.html", "model_card.md"}
+    assert make_page() == first
+
+
+def test_a_stage_that_has_not_run_is_named() -> None:
+    make_page()
+    layout.report_path("audit").unlink()
+    with pytest.raises(InputError, match="run `dvc repro audit` first"):
+        report.run(report.ReportParams(title="t", licence="mit"), page_cases.Silent())
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_every_page_nests_its_tags_and_links_to_what_is_there(case: str) -> None:
+    """Against HTML's own rules: tags nest, ids are single, anchors lead to one."""
+    make_page(ODD[case])
+    page = Page(read_page())
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    links = [value for _, name, value in page.attributes if name in {"href", "src"}]
+    assert len(ids) == len(set(ids))
+    assert links
+    assert {link.removeprefix("#") for link in links} <= set(ids)
+
+
+@pytest.mark.parametrize(
+    "case", ["as usual", "three labels", "30 groups", "one group", "undefined scores"]
+)
+def test_every_figure_of_scores_and_audits_is_shown_with_its_interval_and_n(case: str) -> None:
+    """Against a walk over the reports' fields."""
+    made = ODD[case](report_factory.make())
+    make_page(ODD[case])
+    page = Page(read_page()).text
+    audit: Any = made["audit"].model_copy(update={"counterfactuals": ()})
+    evaluate: Any = made["evaluate"]
+    groups = [
+        score.model_copy(update={"accuracy": None}) for g in audit.groups.values() for score in g
+    ]
+    shown = [
+        *estimates(evaluate.model),
+        *estimates(evaluate.versus),
+        *estimates(audit.gaps),
+        *estimates(tuple(groups)),
+    ]
+    assert len(shown) > 20
+    for each in shown:
+        assert figures.figure(each) in page
+
+
+@pytest.mark.parametrize(
+    ("estimate", "digits", "text"),
+    [
+        (
+            Estimate(point=0.79412, low=0.7809, high=0.8061, n=4167),
+            3,
+            "0.794 [0.781, 0.806], n = 4,167",
+        ),
+        (Estimate(point=54.31, low=51.77, high=56.83, n=1508), 1, "54.3 [51.8, 56.8], n = 1,508"),
+        (Estimate(point=-0.0004, low=-0.0104, high=0.0004, n=9), 3, "0.000 [-0.010, 0.000], n = 9"),
+        (Estimate(point=None, low=None, high=None, n=7), 3, "not measured, n = 7"),
+        (Estimate(point=0.03, low=None, high=0.08, n=70), 3, "0.030, at most 0.080, n = 70"),
+        (Estimate(point=0.03, low=None, high=None, n=70), 3, "0.030, no interval, n = 70"),
+    ],
+)
+def test_a_figure_is_rounded_and_keeps_interval_and_n(
+    estimate: Estimate, digits: int, text: str
+) -> None:
+    """Against rounding by hand."""
+    assert figures.figure(estimate, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(None, "not measured"), (0.0, "below 0.001"), (0.0194, "0.019"), (1.0, "1.000")]
+)
+def test_a_p_value_is_never_zero(p: float | None, text: str) -> None:
+    assert figures.p_value(p) == text
+
+
+def _gate(change: Change) -> gate.Decision:
+    policy = rules.load()
+    made = change(report_factory.make(policy.digest))
+    raw = {stage: each.model_dump(mode="json") for stage, each in made.items()}
+    return gate.decide(raw, policy, champion=None)
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_the_page_says_what_the_gate_says(case: str) -> None:
+    """Against the gate on the same reports: whether to promote, and every rule's verdict."""
+    written = make_page(ODD[case])
+    decision, page = _gate(ODD[case]), Page(read_page())
+    assert written.verdict == ("promote" if decision.promote else "refuse")
+    assert ("may be put to use" in page.text) == decision.promote
+    assert ("may not be put to use" in page.text) == (not decision.promote)
+    for each in decision.verdicts:
+        (row,) = [row for row in page.cells if len(row) == 6 and row[0].strip() == each.rule]
+        assert each.verdict.replace("_", " ") in row[4]
+        assert each.why in row[5]
+        assert ("stops the model" in row[4]) == each.blocks
+
+
+def test_a_rule_on_what_comes_later_does_not_refuse_here() -> None:
+    make_page()
+    policy = yaml.safe_load(Path("policy.yaml").read_text())
+    policy["rules"].append({"id": "parity", "why": "w", "metric": "bundle.parity", "max": 1e-5})
+    Path("policy.yaml").write_text(yaml.safe_dump(policy))
+    digest = files.sha256_file(Path("policy.yaml"))
+    reports.write("evaluate", report_factory.make(digest)["evaluate"])
+    written = report.run(report.ReportParams(title="t", licence="mit"), page_cases.Silent())
+    assert written.verdict == "promote"
+    assert "not-worse-than-champion, parity" in Page(read_page()).text
+
+
+def test_a_refusal_is_told_in_one_sentence_with_its_numbers() -> None:
+    """Against the gate's own lists, counted."""
+    make_page(ODD["one group"])
+    stopping = [each for each in _gate(ODD["one group"]).verdicts if each.blocks]
+    assert {each.verdict for each in stopping} == {"not_evaluated"}
+    assert f"could not be shown to keep {len(stopping)} rules." in Page(read_page()).text
+
+
+def test_what_was_not_measured_is_listed_with_its_reason_and_never_as_zero() -> None:
+    make_page(ODD["undefined scores"])
+    page = Page(read_page())
+    assert page.row("scores: model, accuracy")[1] == "fewer than 50 rows (n = 7)"
+    metrics = "accuracy, selection rate, true positive rate and false positive rate"
+    assert page.row(f"gender both: gap of {metrics}")[1] == "39 rows, fewer than 50"
+    assert "not measured, n = 7" in page.text
+    assert "0.000 [0.000, 0.000]" not in page.text
+
+
+def test_when_all_was_measured_the_page_says_so() -> None:
+    def nobody_left_out(made: page_cases.Reports) -> page_cases.Reports:
+        audit: Any = made["audit"]
+        gaps = tuple(gap.model_copy(update={"groups_left_out": {}}) for gap in audit.gaps)
+        return page_cases.replaced(made, "audit", gaps=gaps)
+
+    make_page(nobody_left_out)
+    assert "every figure" in Page(read_page()).text
+
+
+def test_the_page_says_what_only_publish_decides_and_what_the_benchmarks_cannot() -> None:
+    make_page()
+    text = " ".join(Page(read_page()).text.split())
+    assert "python -m pipeline publish does that next" in text
+    assert "Blodgett et al. 2021" in text
+    assert "from one seed" in text
+
+
+def test_a_language_model_that_knows_nothing_is_not_called_fair() -> None:
+    make_page(ODD["nothing audited"])
+    assert "which is not fairness" in " ".join(Page(read_page()).text.split())
+
+
+def test_large_confusion_is_a_list_and_small_a_matrix() -> None:
+    """Against the case's matrix: 3 by 3 in full, and the largest cells off the diagonal of 77."""
+    make_page(ODD["three labels"])
+    assert ["neutral", "4", "60", "5"] in Page(read_page()).cells
+    make_page(ODD["77 labels"])
+    confused = [row for row in Page(read_page()).cells if row[-1:] == ["2"] and len(row) == 3]
+    assert len(confused) == 20
+
+
+@pytest.mark.parametrize(
+    "provenance",
+    [
+        {"source": "local", "files": {}},
+        {"source": "local", "files": {"labelled/mine.csv": {"sha256": "1" * 64}}},
+    ],
+)
+def test_provenance_of_local_files_needs_no_package(provenance: dict[str, Any]) -> None:
+    make_page(provenance=provenance)
+    page = Page(read_page())
+    assert "local" in page.text
+    if provenance["files"]:
+        assert page.row("labelled/mine.csv") == [
+            "labelled/mine.csv",
+            "local file",
+            "not stated",
+            "",
+            "1" * 64,
+        ]
+
+
+def test_no_licence_of_the_content_is_not_passed_off_as_the_packages() -> None:
+    make_page()
+    assert (
+        Page(read_page()).row("corpus/news.jsonl")[2] == "none stated for the content; package MIT"
+    )
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8))
+def test_an_axis_covers_its_values_with_few_even_ticks(values: list[float]) -> None:
+    ticks = charts.round_axis(values).ticks
+    assert ticks[0] <= min(values) + 1e-6
+    assert ticks[-1] >= max(values) - 1e-6
+    assert 2 <= len(ticks) <= 7
+    steps = [b - a for a, b in itertools.pairwise(ticks)]
+    assert max(steps) - min(steps) <= 1e-6 * max(1.0, abs(max(steps)))
+
+
+def test_a_strip_puts_dot_interval_and_limit_where_they_are() -> None:
+    """Against percentages by hand on an axis from 0 to 2."""
+    axis = charts.Axis((0.0, 1.0, 2.0))
+    estimate = Estimate(point=0.5, low=0.25, high=1.0, n=10)
+    drawn = parse_svg(charts.strip(estimate, axis, reference=1.5, limit=2.0))
+    (dot,) = drawn.iter("circle")
+    assert dot.get("cx") == "25.00%"
+    lines = [(line.get("class"), line.get("x1"), line.get("x2")) for line in drawn.iter("line")]
+    assert ("bar", "12.50%", "50.00%") in lines
+    assert ("reference", "75.00%", "75.00%") in lines
+    assert ("limit", "100.00%", "100.00%") in lines
+    undefined = parse_svg(charts.strip(page_cases.UNDEFINED, axis))
+    assert not list(undefined.iter("circle"))
+
+
+def test_a_line_chart_falls_where_the_loss_falls() -> None:
+    """Against the plot's frame: x from 36 to 348 over 0 to 100, y from 184 to 26 over 2 to 10."""
+    line = charts.Line("held <out>", "heldout", ((0.0, 10.0), (50.0, 6.0), (100.0, 2.0)))
+    level = charts.Level("even", "first", 10.0)
+    chart = charts.line_chart([line], [level], title="a & <b>", x_name="x", y_name="y")
+    drawn = parse_svg(chart)
+    (path,) = drawn.iter("polyline")
+    assert path.get("points") == "36.0,26.0 192.0,105.0 348.0,184.0"
+    assert drawn.findtext("title") == "a & <b>"
+    (flat,) = [each for each in drawn.iter("line") if "level" in str(each.get("class"))]
+    assert flat.get("y1") == flat.get("y2") == "26.0"
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_the_card_is_one_that_the_hub_reads(case: str) -> None:
+    """Against huggingface_hub's own parser."""
+    make_page(ODD[case], title="Sentiment: [a] #1")
+    evaluate: Any = ODD[case](report_factory.make())["evaluate"]
+    data = ModelCard(card_text()).data
+    assert data.model_name == "Sentiment: [a] #1"
+    assert (data.language, data.license) == ("en", "apache-2.0")
+    assert (data.library_name, data.pipeline_tag) == ("transformers", "text-classification")
+    assert data.datasets == ["ratings"]
+    found = {result.metric_type: result.metric_value for result in data.eval_results}
+    accuracy = evaluate.model.accuracy.point
+    assert found.get("accuracy") == accuracy
+    assert found["f1"] == pytest.approx(evaluate.model.macro_f1.point, abs=5e-5)
+
+
+def test_hostile_text_breaks_out_of_neither_yaml_nor_a_table() -> None:
+    """Against the parsers: front matter of its own keys, rows of as many cells as their head."""
+    title = "a: 'b'\n---\nlicense: gpl\n- [x](javascript:run()) | <script>"
+    make_page(ODD["hostile"], title=title)
+    text = card_text()
+    data = ModelCard(text).data
+    assert (data.license, data.model_name) == ("apache-2.0", title)
+    body = text.split("\n---\n", 1)[1]
+    assert not re.search(r"<(script|img)", body)
+    assert not re.search(r"(?<!\\)\]\(javascript", body)
+    for table in re.findall(r"(?:^\|.*\n)+", body, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("0.794 [0.781, 0.806]", "0.794 [0.781, 0.806]"),
+        ("a|b", "a\\|b"),
+        ("[x](y)", "[x\\](y)"),
+        ("[x]: y", "[x\\]: y"),
+        ("<i>\n# b", "&lt;i&gt; \\# b"),
+        ("a_b*c`d", "a\\_b\\*c\\`d"),
+    ],
+)
+def test_markdown_marks_are_escaped_and_figures_are_not(text: str, escaped: str) -> None:
+    assert escape(text) == escaped
+
+
+@pytest.mark.parametrize(
+    ("origin", "base"),
+    [
+        ("scratch", None),
+        ("org/model", "org/model"),
+        ("data/models/mini", "minipack"),
+        ("data/models/unknown", None),
+    ],
+)
+def test_the_base_model_is_named_only_where_its_name_is_known(
+    origin: str, base: str | None
+) -> None:
+    provenance = {
+        "source": "packages",
+        "files": {"models/mini/config.json": {"package": "minipack", "sha256": "2" * 64}},
+    }
+    make_page(lambda made: page_cases.replaced(made, "pretrain", origin=origin), provenance)
+    assert ModelCard(card_text()).data.base_model == base
