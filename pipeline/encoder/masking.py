@@ -1,0 +1,82 @@
+"""Which tokens a masked language model has to guess, and what it sees in their place."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.encoder.tokens import Vocabulary
+
+UNUSED = -100  # the label of a slot that asks nothing: PyTorch's ignore_index
+_MASK_SHARE = 0.8  # of the chosen tokens become [MASK]
+_RANDOM_SHARE = 0.1  # become a random token; the rest stay as they are
+
+
+@dataclass(frozen=True)
+class MaskedBatch:
+    """B sequences of T tokens with M slots each for tokens to guess."""
+
+    ids: npt.NDArray[np.int64]  # (B, T), as the model sees them
+    attention_mask: npt.NDArray[np.int64]  # (B, T), 0 at padding
+    positions: npt.NDArray[np.int64]  # (B, M), distinct within a row
+    labels: npt.NDArray[np.int64]  # (B, M), the token that stood there, or UNUSED
+
+    @property
+    def tokens(self) -> int:
+        """The number of tokens that are no padding."""
+        return int(self.attention_mask.sum())
+
+    @property
+    def guesses(self) -> int:
+        """The number of tokens to guess."""
+        return int(np.count_nonzero(self.labels != UNUSED))
+
+    def split(self, parts: int) -> Iterator["MaskedBatch"]:
+        """Yield the rows in ``parts`` equal batches."""
+        arrays = (self.ids, self.attention_mask, self.positions, self.labels)
+        for pieces in zip(*(np.split(array, parts) for array in arrays), strict=True):
+            yield MaskedBatch(*pieces)
+
+
+def mask_tokens(
+    ids: npt.NDArray[np.int64], vocabulary: Vocabulary, rate: float, key: Sequence[int]
+) -> MaskedBatch:
+    """Choose ``rate`` of each row's ordinary tokens and hide them; equal arguments, equal masks.
+
+    Devlin et al. 2019, section 3.1: a chosen token becomes [MASK] in 80% of cases, a random
+    ordinary token in 10%, and stays as it is in 10%. All chosen tokens are to be guessed, the
+    kept and the accidentally redrawn ones too, as in BERT's own code; the shorthand
+    L = -sum 1[x_t != x'_t] log p(x_t | x') would leave those out.
+
+    A row of n ordinary tokens gives round(rate * n), at least one, as in BERT's
+    ``create_pretraining_data.py``; every set of so many is equally likely. Hiding each token
+    by a coin of its own has the same expectation but a varying count. Here the number of slots
+    is fixed by T, so that every batch has the same shapes; a row with fewer ordinary tokens
+    (separators, padding) leaves slots `UNUSED`.
+    """
+    rng = np.random.default_rng(key)
+    ordinary = ~np.isin(ids, vocabulary.special_ids)
+    slots = max(1, round(rate * (ids.shape[1] - 2)))
+    counts = np.clip(np.rint(rate * ordinary.sum(1)), ordinary.any(1), slots)
+
+    order = np.where(ordinary, rng.random(ids.shape), 2.0)  # what is not ordinary comes last
+    positions = np.argsort(order, axis=1)[:, :slots]  # (B, M)
+    used = np.arange(slots) < counts[:, None]
+
+    original = np.take_along_axis(ids, positions, axis=1)
+    seen = np.where(used, _corrupt(original, vocabulary, rng), original)
+    corrupted = ids.copy()
+    np.put_along_axis(corrupted, positions, seen, axis=1)
+    attention_mask = (ids != vocabulary.pad_id).astype(np.int64)
+    return MaskedBatch(corrupted, attention_mask, positions, np.where(used, original, UNUSED))
+
+
+def _corrupt(
+    original: npt.NDArray[np.int64], vocabulary: Vocabulary, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    choice = rng.random(original.shape)
+    ordinary_ids = np.setdiff1d(np.arange(vocabulary.size), vocabulary.special_ids)
+    redrawn = ordinary_ids[rng.integers(0, len(ordinary_ids), original.shape)]
+    kept = np.where(choice < _MASK_SHARE + _RANDOM_SHARE, redrawn, original)
+    return np.where(choice < _MASK_SHARE, vocabulary.mask_id, kept)

@@ -1,0 +1,190 @@
+"""Masked language models as transformers defines them: made new, continued, asked, saved."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+from transformers import AutoConfig, AutoModelForMaskedLM, BertConfig, ModernBertConfig
+
+from pipeline.encoder import source
+from pipeline.encoder.tokens import Vocabulary
+from pipeline.errors import InputError
+from pipeline.params import PretrainParams
+
+HEAD_WIDTH = 64  # of an attention head; narrower models have one head
+
+# model_type -> the modules between the encoder's last hidden state and the logits
+_HEADS: Mapping[str, Callable[[Any], nn.Module]] = {
+    "bert": lambda model: model.cls,
+    "modernbert": lambda model: nn.Sequential(model.head, model.decoder),
+}
+_DROPOUTS: Mapping[str, tuple[str, ...]] = {
+    "bert": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "modernbert": ("embedding_dropout", "attention_dropout", "mlp_dropout"),
+}
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model to pretrain, and what of it is new."""
+
+    model: Any  # a transformers ...ForMaskedLM
+    new: frozenset[str]  # names of the parameters that were made new
+    dropouts: Mapping[str, float]  # what its config said before dropout was set for training
+
+
+def start_model(params: PretrainParams, tokenizer: Any, vocabulary: Vocabulary) -> Start:
+    """Make the model that ``params`` ask for, its new weights drawn from ``params.seed``.
+
+    Raises:
+        InputError: where it cannot be loaded, or fits neither the tokenizer nor the length.
+    """
+    config = _new_config(params, vocabulary) if params.init == "scratch" else _read_config(params)
+    _check_config(config, params, vocabulary)
+    dropouts = {name: getattr(config, name) for name in _DROPOUTS[config.model_type]}
+    for name in dropouts:
+        setattr(config, name, params.dropout)
+    if params.init == "scratch":
+        model = untrained_model(config, params.seed)
+        return Start(model, frozenset(name for name, _ in model.named_parameters()), dropouts)
+    _check_tokenizer(params.init, tokenizer)
+    model, new = _continue(params, config)
+    return Start(model, new, dropouts)
+
+
+def untrained_model(config: Any, seed: int) -> Any:
+    """Return a model with new weights, a function of the config and the seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return AutoModelForMaskedLM.from_config(config)
+
+
+def _new_config(params: PretrainParams, vocabulary: Vocabulary) -> Any:
+    """BERT's proportions, or ModernBERT's: its gated layer is narrower (Warner et al. 2024)."""
+    heads = max(1, params.hidden // HEAD_WIDTH)
+    if params.hidden % heads:
+        raise InputError(f"pretrain.hidden: {params.hidden} is no multiple of {HEAD_WIDTH}")
+    sizes = {
+        "vocab_size": vocabulary.size,
+        "hidden_size": params.hidden,
+        "num_hidden_layers": params.layers,
+        "num_attention_heads": heads,
+        "max_position_embeddings": params.seq_len_tokens,
+        "pad_token_id": vocabulary.pad_id,
+    }
+    if params.architecture == "bert":
+        return BertConfig(intermediate_size=4 * params.hidden, **sizes)
+    cls_id, sep_id = vocabulary.cls_id, vocabulary.sep_id
+    ends = {"cls_token_id": cls_id, "bos_token_id": cls_id}
+    ends |= {"sep_token_id": sep_id, "eos_token_id": sep_id}
+    return ModernBertConfig(intermediate_size=3 * params.hidden // 2, **sizes, **ends)
+
+
+def _read_config(params: PretrainParams) -> Any:
+    source.check_source(params.init, "pretrain.init")
+    try:
+        return AutoConfig.from_pretrained(params.init)
+    except (OSError, ValueError, KeyError) as error:
+        raise source.cannot_load(params.init, "pretrain.init", error) from error
+
+
+def _check_config(config: Any, params: PretrainParams, vocabulary: Vocabulary) -> None:
+    if config.model_type not in _HEADS:
+        known = " or ".join(_HEADS)
+        raise InputError(f"pretrain.init: {params.init} is a {config.model_type}; use {known}")
+    if vocabulary.size > config.vocab_size:
+        raise InputError(
+            f"pretrain.init: {params.init} embeds {config.vocab_size} tokens and the tokenizer "
+            f"has {vocabulary.size}; set tokenise.tokenizer to {params.init}"
+        )
+    if params.seq_len_tokens > config.max_position_embeddings:
+        raise InputError(
+            f"pretrain.seq_len_tokens: {params.seq_len_tokens} is more than the "
+            f"{config.max_position_embeddings} positions of {params.init}; lower it"
+        )
+
+
+def _check_tokenizer(name: str, tokenizer: Any) -> None:
+    """The model's own tokenizer must number the tokens as build/tokenise/tokenizer does."""
+    from pipeline.encoder.tokenizer import load_tokenizer
+
+    own = load_tokenizer(name, "pretrain.init")
+    if own.get_vocab() != tokenizer.get_vocab():
+        raise InputError(
+            f"pretrain.init: {name} has {len(own)} tokens of its own and the corpus was tokenised "
+            f"with {len(tokenizer)} others; set tokenise.tokenizer to {name}"
+        )
+
+
+def _continue(params: PretrainParams, config: Any) -> tuple[Any, frozenset[str]]:
+    transformers.utils.logging.disable_progress_bar()
+    verbosity = transformers.utils.logging.get_verbosity()
+    transformers.utils.logging.set_verbosity_error()  # a new head is said by us
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(params.seed)
+            model, loading = AutoModelForMaskedLM.from_pretrained(
+                params.init,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise source.cannot_load(params.init, "pretrain.init", error) from error
+    finally:
+        transformers.utils.logging.set_verbosity(verbosity)
+    missing = set(loading["missing_keys"])
+    _check_weights(model, missing, params.init)
+    return model, frozenset(name for name, _ in model.named_parameters() if name in missing)
+
+
+def _check_weights(model: Any, missing: set[str], name: str) -> None:
+    inner = {f"{model.base_model_prefix}.{key}" for key in model.base_model.state_dict()}
+    if lost := sorted(missing & inner):
+        raise InputError(f"pretrain.init: {name}: lacks the weights {lost[0]}; get it again")
+    for key, weights in model.named_parameters():
+        if not torch.isfinite(weights).all():
+            raise InputError(f"pretrain.init: {name}: {key} holds NaN or infinity; get it again")
+
+
+def masked_logits(
+    model: Any, ids: torch.Tensor, attention_mask: torch.Tensor, positions: torch.Tensor
+) -> torch.Tensor:
+    """Return the logits at the positions only, (B, M, V).
+
+    ``ids`` and ``attention_mask`` are (B, T), ``positions`` (B, M) within the rows. The head is
+    the costliest layer of a small model and works on each token alone, so it is given the
+    M tokens that are asked for, not all T.
+    """
+    hidden = model.base_model(input_ids=ids, attention_mask=attention_mask).last_hidden_state
+    B, T, H = hidden.shape
+    flat = positions + T * torch.arange(B, device=positions.device)[:, None]
+    asked = hidden.reshape(B * T, H).index_select(0, flat.reshape(-1))  # (B * M, H)
+    logits: torch.Tensor = _HEADS[model.config.model_type](model)(asked)
+    return logits.reshape(*positions.shape, -1)
+
+
+def set_output_bias(model: Any, shares: torch.Tensor) -> None:
+    """Let a new head start from the tokens' shares of the corpus (V,): bias = log share."""
+    with torch.no_grad():
+        bias = model.get_output_embeddings().bias
+        bias.fill_(-math.log(len(bias)))
+        bias[: len(shares)] = shares.log()
+
+
+def save_model(start: Start, tokenizer: Any, folder: Path) -> None:
+    """Save the model with its config as it was before dropout was set, and the tokenizer."""
+    from pipeline.encoder.tokenizer import save_tokenizer
+
+    for name, value in start.dropouts.items():
+        setattr(start.model.config, name, value)
+    start.model.save_pretrained(folder)
+    positions = start.model.config.max_position_embeddings
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
+    save_tokenizer(tokenizer, folder)
