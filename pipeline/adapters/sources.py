@@ -43,11 +43,11 @@ def list_files(folder: Path) -> list[Path]:
         InputError: where the folder is absent or empty, or holds a file of another kind.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; run `python -m pipeline ingest`")
+        raise InputError(f"{folder}: no such folder; make it, or run `python -m pipeline ingest`")
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     paths = [path for path in paths if not path.name.startswith(".")]
     if not paths:
-        raise InputError(f"{folder}: holds no file; put {', '.join(_KINDS)} there, or run ingest")
+        raise InputError(f"{folder}: holds no file; put {', '.join(_KINDS)} there")
     for path in paths:
         if _kind(path) not in _KINDS:
             raise InputError(

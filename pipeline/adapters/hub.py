@@ -1,0 +1,53 @@
+"""Hugging Face datasets, from the hub or from a local folder or file, as rows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline import telemetry
+from pipeline.errors import InputError, nearest
+from pipeline.params import HubDataset
+
+Row = dict[str, Any]
+
+_BUILDERS = {".jsonl": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "text"}
+
+
+def read(wanted: HubDataset) -> Iterator[Row]:
+    """Yield rows of text, and of label and domain where the dataset is said to have them.
+
+    A local path is read without the hub. No code of a dataset is run: `datasets` no longer does.
+
+    Raises:
+        InputError: where the dataset cannot be loaded, or has no such column.
+    """
+    loaded = _load(wanted)
+    columns = {"text": wanted.text, "label": wanted.label, "domain": wanted.domain}
+    named = {ours: theirs for ours, theirs in columns.items() if theirs}
+    for theirs in named.values():
+        if theirs not in loaded.column_names:
+            raise InputError(
+                f"ingest: {wanted.path}: no column {theirs!r}{nearest(theirs, loaded.column_names)}"
+                f"; its columns are {', '.join(loaded.column_names)}"
+            )
+    for row in loaded:
+        yield {ours: row[theirs] for ours, theirs in named.items()}
+
+
+def _load(wanted: HubDataset) -> Any:
+    telemetry.switch_off()
+    import datasets
+
+    path = Path(wanted.path)
+    arguments: dict[str, Any] = {"path": wanted.path, "name": wanted.name}
+    if path.is_file():
+        if path.suffix not in _BUILDERS:
+            raise InputError(f"ingest: {path}: is none of {', '.join(_BUILDERS)}")
+        arguments = {"path": _BUILDERS[path.suffix], "data_files": wanted.path}
+    try:
+        return datasets.load_dataset(**arguments, split=wanted.split, revision=wanted.revision)
+    except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
+        raise InputError(
+            f"ingest: {wanted.path}: `datasets` cannot load split {wanted.split!r} ({error}); "
+            "check path, name, split and revision in params.yaml, section ingest"
+        ) from error
