@@ -19,11 +19,9 @@ from pipeline.errors import InputError
 from pipeline.params import ValidateParams
 from pipeline.text import checks, overlap, tables, wholes
 from pipeline.text.checks import Failures, Table
-from pipeline.text.normal import normalise, text_id
+from pipeline.text.normal import normalise
 from pipeline.text.words import I64, Words, split_words
 from pipeline.track import Track
-
-Columns = dict[str, list[Any]]
 
 FOLDER = layout.stage_dir("validate")
 SOURCES = {"corpus": layout.CORPUS, "labelled": layout.LABELLED}
@@ -245,7 +243,7 @@ def write_table(
     with parquet.writer(FOLDER / f"{table.name}.parquet", _schema(table, params)) as writer:
         for batch, at in _read_again(checked, params, track):
             rows = [row for row, keep in zip(batch.rows, kept[at:], strict=False) if keep]
-            columns = _kept_columns(table, batch.file, rows, params)
+            columns = tables.kept_columns(table, batch.file, rows, params)
             digests += [_digest(columns, row) for row in range(len(rows))]
             writer.write_table(pyarrow.table(columns, schema=writer.schema))
             aside = _quarantine_columns(checked, batch, at)
@@ -271,26 +269,12 @@ def _schema(table: Table, params: ValidateParams) -> pyarrow.Schema:
     return pyarrow.schema(fields)
 
 
-def _kept_columns(
-    table: Table, file: str, rows: list[tables.Row], params: ValidateParams
-) -> Columns:
-    texts = [row["text"] for row in rows]
-    columns: Columns = {"id": [text_id(text) for text in texts], "text": texts}
-    if table.name == "corpus":
-        return columns | {"source": [tables.source_of(row, file) for row in rows]}
-    columns["label"] = [tables.parse_label(row["label"], params.labels) for row in rows]
-    columns |= {group: tables.group_values(rows, group) for group in params.groups}
-    if table.rated:
-        columns["rating"] = [tables.parse_rating(row["rating"]) for row in rows]
-    return columns
-
-
-def _digest(columns: Columns, row: int) -> bytes:
+def _digest(columns: tables.Columns, row: int) -> bytes:
     label = columns["label"][row] if "label" in columns else ""
     return hashlib.sha256(f"{label}\n{columns['text'][row]}".encode()).digest()[:8]
 
 
-def _quarantine_columns(checked: Checked, batch: sources.Batch, at: int) -> Columns:
+def _quarantine_columns(checked: Checked, batch: sources.Batch, at: int) -> tables.Columns:
     table, failures = checked.table, checked.failures
     rows = np.flatnonzero(~failures.kept[at : at + len(batch.rows)])
     return {

@@ -12,9 +12,11 @@ from pipeline.errors import InputError
 from pipeline.params import ValidateParams
 from pipeline.text import overlap
 from pipeline.text.checks import Column, Table, TableName
+from pipeline.text.normal import text_id
 from pipeline.text.profile import join, profile_texts
 
 Row = dict[str, Any]
+Columns = dict[str, list[Any]]
 NumberedRows = tuple[str, Sequence[int], Sequence[Row]]  # file, number of each row, rows
 
 UNKNOWN_GROUP = "unknown"  # for a null or "" in a group column
@@ -43,6 +45,19 @@ def profile_corpus(
         sources = [source_of(row, file) for row in rows]
         table.add(file, numbers, rows, [-1] * len(rows), {"source": sources})
     return table.finish("corpus")
+
+
+def kept_columns(table: Table, file: str, rows: Sequence[Row], params: ValidateParams) -> Columns:
+    """Return the columns that later stages read: of some rows of one file, all kept."""
+    texts = [row["text"] for row in rows]
+    columns: Columns = {"id": [text_id(text) for text in texts], "text": texts}
+    if table.name == "corpus":
+        return columns | {"source": [source_of(row, file) for row in rows]}
+    columns["label"] = [parse_label(row["label"], params.labels) for row in rows]
+    columns |= {group: group_values(rows, group) for group in params.groups}
+    if table.rated:
+        columns["rating"] = [parse_rating(row["rating"]) for row in rows]
+    return columns
 
 
 def text_of(row: Row) -> str:
