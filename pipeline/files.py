@@ -60,6 +60,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, text + "\n")
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append a line to a log in one write, and see it onto the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab", buffering=0) as stream:
+        stream.write(f"{line}\n".encode())
+        os.fsync(stream.fileno())
+
+
 def read_json(path: Path) -> Any:
     """Read JSON; an unreadable file raises `InputError` with its name, line and column."""
     try:

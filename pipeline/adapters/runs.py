@@ -1,7 +1,7 @@
 """A stage's run, seen from the stage: the terminal, .charter/runs/STAGE.json, and a recorder.
 
 A stage neither imports MLflow, which takes seconds, nor waits for its server. It writes JSON lines
-to a process of its own (`tracking.main`), which also closes the run of a stage that was killed.
+to a process of its own (`recorder`), which also closes the run of a stage that was killed.
 """
 
 import contextlib
@@ -80,7 +80,7 @@ class _Recorder:
         root = str(Path(__file__).parents[2])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.adapters.tracking", stage],
+            [sys.executable, "-m", "pipeline.adapters.recorder", stage],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": path},

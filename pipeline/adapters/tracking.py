@@ -1,43 +1,38 @@
 """MLflow, which nothing else imports: a stage's run, a flow's run, and the model registry."""
 
 import contextlib
+import importlib.metadata
 import json
 import os
-import queue
-import signal
 import subprocess
 import sys
-import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pipeline
 from pipeline import telemetry
-from pipeline.adapters.runs import RunFile, tracking_uri, without_credentials
+from pipeline.adapters.runs import tracking_uri, without_credentials
+from pipeline.errors import InputError
 
 EXPERIMENT = "charter"  # unless MLFLOW_EXPERIMENT_NAME says otherwise
 PARENT_RUN = "CHARTER_PARENT_RUN"  # the variable that names the run below which stages nest
 
-_GATHER_S = 1.0  # messages are written in batches, so often
-_LAST_TRIES = 3  # at a server that cannot be reached, once the stage has ended
-_METRICS_A_BATCH = 1000  # MLflow's limit
 _DIGEST_LENGTH = 36  # MLflow's limit; the profile has the whole
-SETTINGS = {  # where the user has not set them
+_SETTINGS = {  # where the user has not set them
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5",
 }
-
-Message = dict[str, Any]
-Inbox = queue.SimpleQueue[Message]
+_SERVING = ("mlflow", "pandas", "pyyaml", "safetensors", "tokenizers", "torch", "transformers")
 
 
 def connect() -> Any:
     """Return an `mlflow.MlflowClient` on the tracking URI; MLflow is imported here."""
-    for name, value in SETTINGS.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     telemetry.switch_off()
     import mlflow
@@ -46,11 +41,25 @@ def connect() -> Any:
     return mlflow.MlflowClient()
 
 
+@contextlib.contextmanager
+def reaching() -> Iterator[None]:
+    """Turn what MLflow raises, or lets through from below it, into an `InputError`."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        why = without_credentials(" ".join(str(error).split()))
+        where = without_credentials(tracking_uri())
+        raise InputError(f"MLflow at {where}: {why}; the champion is as it was") from error
+
+
 def git_tags() -> dict[str, str]:
     """Return the working tree's commit, and whether it has changes, as tags; {} outside git."""
     commit = _git("rev-parse", "HEAD")
     dirty = "true" if _git("status", "--porcelain") else "false"
-    return {"mlflow.source.git.commit": commit, "git_dirty": dirty} if commit else {}
+    return {"git_commit": commit, "git_dirty": dirty} if commit else {}
 
 
 def _git(*arguments: str) -> str:
@@ -60,7 +69,7 @@ def _git(*arguments: str) -> str:
     return ""
 
 
-def _create_run(client: Any, name: str, tags: dict[str, str]) -> tuple[str, str]:
+def create_run(client: Any, name: str, tags: dict[str, str]) -> tuple[str, str]:
     """Make a run in the experiment; return the ids of both."""
     from mlflow.exceptions import MlflowException
 
@@ -70,7 +79,9 @@ def _create_run(client: Any, name: str, tags: dict[str, str]) -> tuple[str, str]
         with contextlib.suppress(MlflowException):  # another process may have been faster
             client.create_experiment(experiment)
         found = client.get_experiment_by_name(experiment)
-    run = client.create_run(found.experiment_id, run_name=name, tags=tags | git_tags())
+    git = git_tags()
+    shown = {"mlflow.source.git.commit": git["git_commit"]} if git else {}  # MLflow's page links it
+    run = client.create_run(found.experiment_id, run_name=name, tags=tags | git | shown)
     return run.info.run_id, found.experiment_id
 
 
@@ -80,7 +91,7 @@ def start_parent_run(name: str) -> str | None:
     None, and a line on stderr, where MLflow cannot be reached: the stages do not depend on it.
     """
     try:
-        run_id, _ = _create_run(connect(), name, {"stage": "flow"})
+        run_id, _ = create_run(connect(), name, {"stage": "flow"})
     except Exception as error:  # MLflow lets those of requests and SQLAlchemy through
         why = without_credentials(str(error))
         print(f"WARNING: {name}: not recorded in MLflow: {why}", file=sys.stderr)  # noqa: T201
@@ -95,170 +106,95 @@ def end_parent_run(run_id: str | None, succeeded: bool) -> None:
             connect().set_terminated(run_id, "FINISHED" if succeeded else "FAILED")
 
 
-# The recording process of a stage.
+def log_params(client: Any, run_id: str, values: dict[str, str]) -> None:
+    """Log params of a run."""
+    from mlflow.entities import Param
+
+    client.log_batch(run_id, params=[Param(name, value) for name, value in values.items()])
 
 
-def main(stage: str) -> int:
-    """Record a stage's messages, JSON lines on stdin, until they end; 1 if some could not be."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    run_file = RunFile(stage)
-    recording = _Recording(stage, run_file)
-    inbox: Inbox = queue.SimpleQueue()
-    worker = threading.Thread(target=recording.run, args=(inbox,))
-    worker.start()
-    last: Message = {"state": "killed", "error": "the stage's process was killed"}
-    for line in sys.stdin:
-        message = json.loads(line)
-        kind = message.pop("kind")
-        if kind == "progress":
-            run_file.update(**message)
-        elif kind == "end":
-            last = message
-        else:
-            inbox.put({"kind": kind, **message})
-    inbox.put({"kind": "end", **last})
-    worker.join()
-    if recording.lost:
-        run_file.complain(recording.lost)
-    run_file.update(**last | {"state": "done" if last["state"] == "done" else "failed"})
-    return 1 if recording.lost else 0
+def log_metrics(client: Any, run_id: str, points: list[dict[str, Any]]) -> None:
+    """Log metrics of a run; a point has ``values`` by name, ``step`` and ``time_ms``."""
+    from mlflow.entities import Metric
+
+    metrics = [
+        Metric(name, value, point["time_ms"], point["step"])
+        for point in points
+        for name, value in point["values"].items()
+    ]
+    client.log_batch(run_id, metrics=metrics)
 
 
-class _Recording:
-    """One MLflow run, made from messages; what cannot be written now is tried again later."""
+def log_dataset(
+    client: Any, run_id: str, context: str, *, name: str, path: str, rows: int, digest: str
+) -> None:
+    """Log data as an input of a run; nothing of it is read."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    def __init__(self, stage: str, run_file: RunFile) -> None:
-        self.lost = ""  # why something could not be recorded
-        self._stage = stage
-        self._run_file = run_file
-        self._client: Any = None
-        self._run_id = ""
-        self._monitor: Any = None
+    dataset = Dataset(
+        name=name,
+        digest=digest[:_DIGEST_LENGTH],
+        source_type="local",
+        source=json.dumps({"uri": path}),
+        profile=json.dumps({"num_rows": rows, "digest": digest}),
+    )
+    tag = InputTag("mlflow.data.context", context)
+    client.log_inputs(run_id, datasets=[DatasetInput(dataset, [tag])])
 
-    def run(self, inbox: Inbox) -> None:
-        """Write messages until the one that ends the stage, and that one."""
-        pending: list[Message] = []
-        ended = False
-        while not ended:
-            pending += _gather(inbox)
-            ended = pending[-1]["kind"] == "end"
-            tries = _LAST_TRIES if ended else 1
-            while tries and (unreachable := self._write(pending)):
-                tries -= 1
-        self.lost = unreachable or self.lost
 
-    def _write(self, pending: list[Message]) -> str:
-        """Write what is pending, in order; return why the server cannot be reached, or nothing.
+def log_artifact(client: Any, run_id: str, path: Path) -> None:
+    """Keep a file, or a folder under its name, with a run."""
+    if path.is_dir():
+        client.log_artifacts(run_id, str(path), path.name)
+    else:
+        client.log_artifact(run_id, str(path))
 
-        What is written leaves the list, and so does what the server refuses.
-        """
-        while pending:
-            count = _count_leading_metrics(pending) or 1
-            try:
-                self._apply(pending[:count])
-            except Exception as error:  # MLflow lets those of requests and SQLAlchemy through
-                why = f"{type(error).__name__}: {' '.join(str(error).split())}"
-                if not _is_refusal(error):
-                    return why
-                self.lost = why
-            del pending[:count]
-        return ""
 
-    def _apply(self, messages: list[Message]) -> None:
-        if self._client is None:
-            self._client = connect()
-        first = messages[0]
-        match first["kind"]:
-            case "begin":
-                self._begin()
-            case "params":
-                self._log_params(first["values"])
-            case "metrics":
-                self._log_metrics(messages)
-            case "dataset":
-                self._log_dataset(**first)
-            case "artifact":
-                self._log_artifact(Path(first["path"]))
-            case "end":
-                if self._monitor:
-                    self._monitor.finish()
-                status = {"done": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
-                self._client.set_terminated(self._run_id, status[first["state"]])
+def start_monitor(run_id: str) -> Any:
+    """Log the machine's load until the monitor's ``finish``; None where psutil is not there."""
+    try:
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
-    def _begin(self) -> None:
-        tags = {"stage": self._stage, "mlflow.source.name": f"python -m pipeline {self._stage}"}
-        if parent := os.environ.get(PARENT_RUN):
-            tags["mlflow.parentRunId"] = parent
-        self._run_id, experiment_id = _create_run(self._client, self._stage, tags)
-        self._run_file.update(mlflow_run_id=self._run_id, mlflow_experiment_id=experiment_id)
-        with contextlib.suppress(ImportError):  # psutil is not there
-            from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+        monitor = SystemMetricsMonitor(run_id)
+    except ImportError:
+        return None
+    monitor.start()
+    return monitor
 
-            self._monitor = SystemMetricsMonitor(self._run_id)
-            self._monitor.start()
 
-    def _log_params(self, values: dict[str, str]) -> None:
-        from mlflow.entities import Param
+def log_bundle(run_id: str, name: str, bundle: Path, example: str) -> tuple[str, str]:
+    """Store a bundle, byte for byte, as a pyfunc model of a run; return its URI and id.
 
-        self._client.log_batch(self._run_id, params=[Param(k, v) for k, v in values.items()])
+    `pipeline.adapters.serving` loads it, from the copy of this package that is stored beside it:
+    MLflow's own transformers flavour writes the files anew, and its digests would not hold.
+    """
+    import mlflow
+    import pandas
 
-    def _log_metrics(self, messages: list[Message]) -> None:
-        from mlflow.entities import Metric
-
-        metrics = [
-            Metric(name, value, message["time_ms"], message["step"])
-            for message in messages
-            for name, value in message["values"].items()
-        ]
-        self._client.log_batch(self._run_id, metrics=metrics)
-
-    def _log_dataset(self, name: str, path: str, rows: int, digest: str, **_: Any) -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        dataset = Dataset(
+    text = mlflow.types.ColSpec("string", "text")
+    answer = [mlflow.types.ColSpec("string", "label"), mlflow.types.ColSpec("double", "score")]
+    with mlflow.start_run(run_id=run_id):
+        stored = mlflow.pyfunc.log_model(
             name=name,
-            digest=digest[:_DIGEST_LENGTH],
-            source_type="local",
-            source=json.dumps({"uri": path}),
-            profile=json.dumps({"num_rows": rows, "digest": digest}),
+            loader_module="pipeline.adapters.serving",
+            data_path=str(bundle),
+            code_paths=[str(Path(pipeline.__file__).parent)],
+            signature=mlflow.models.ModelSignature(
+                inputs=mlflow.types.Schema([text]), outputs=mlflow.types.Schema(answer)
+            ),
+            input_example=pandas.DataFrame({"text": [example]}),
+            pip_requirements=[f"{each}=={_public_version(each)}" for each in _SERVING],
         )
-        context = InputTag("mlflow.data.context", self._stage)
-        self._client.log_inputs(self._run_id, datasets=[DatasetInput(dataset, [context])])
-
-    def _log_artifact(self, path: Path) -> None:
-        if path.is_dir():
-            self._client.log_artifacts(self._run_id, str(path), path.name)
-        else:
-            self._client.log_artifact(self._run_id, str(path))
+    return stored.model_uri, stored.model_id
 
 
-def _gather(inbox: Inbox) -> list[Message]:
-    """Wait for a message, then for those of the next second or the end of the stage."""
-    batch = [inbox.get()]
-    until = time.monotonic() + _GATHER_S
-    while batch[-1]["kind"] != "end" and (left_s := until - time.monotonic()) > 0:
-        with contextlib.suppress(queue.Empty):
-            batch.append(inbox.get(timeout=left_s))
-    return batch
+def _public_version(package: str) -> str:
+    """Return the installed version as an index knows it: without ``+cpu``."""
+    return importlib.metadata.version(package).partition("+")[0]
 
 
-def _count_leading_metrics(pending: list[Message]) -> int:
-    """Count the messages from the first on that are metrics and go into one request."""
-    values = 0
-    for count, message in enumerate(pending):
-        if message["kind"] != "metrics":
-            return count
-        values += len(message["values"])
-        if values > _METRICS_A_BATCH:
-            return count
-    return len(pending)
+def download(uri: str) -> Path:
+    """Return a local folder with the files at an artifact URI; do not write to it."""
+    import mlflow
 
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether the server was reached and will never accept this (HTTP 4xx)."""
-    status = getattr(error, "get_http_status_code", lambda: 500)
-    return 400 <= status() < 500 and status() != 429
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    return Path(mlflow.artifacts.download_artifacts(uri))
