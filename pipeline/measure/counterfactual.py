@@ -19,6 +19,12 @@ class Answers:
     probabilities: np.ndarray  # (n, K)
     predicted: np.ndarray  # (n,)
 
+    def of(self, texts: Sequence[str]) -> "Answers":
+        """Return the answers to some of the texts, in their order."""
+        place = {text: row for row, text in enumerate(self.texts)}
+        picked = [place[text] for text in texts]
+        return Answers(texts, self.probabilities[picked], self.predicted[picked])
+
 
 def compare(name: str, before: Answers, after: Answers, bootstrap: Bootstrap) -> Counterfactual:
     """Compare the answers to texts and to their counterparts, row by row.
@@ -27,9 +33,7 @@ def compare(name: str, before: Answers, after: Answers, bootstrap: Bootstrap) ->
     choice of sentences is not a sample of the world's.
     """
     flips = before.predicted != after.predicted
-    place = watched(before.probabilities)
-    rows = np.arange(len(place))
-    old, new = before.probabilities[rows, place], after.probabilities[rows, place]
+    old, new = followed(before, after)
     moved = distance(before.probabilities, after.probabilities)
     largest = np.argsort(-moved, kind="stable")[:_EXAMPLES]
     return Counterfactual(
@@ -45,11 +49,14 @@ def compare(name: str, before: Answers, after: Answers, bootstrap: Bootstrap) ->
     )
 
 
-def watched(probabilities: np.ndarray) -> np.ndarray:
-    """Return the label (n,) whose probability is followed: 1 of two, else the likeliest before."""
-    if probabilities.shape[1] == 2:
-        return np.ones(len(probabilities), dtype=np.int64)
-    return probabilities.argmax(axis=1)
+def followed(before: Answers, after: Answers) -> tuple[np.ndarray, np.ndarray]:
+    """Return one label's probabilities (n,) before and after: label 1 of two.
+
+    Beyond two labels it is each row's likeliest label before.
+    """
+    rows, K = before.probabilities.shape
+    label = np.ones(rows, np.int64) if K == 2 else before.probabilities.argmax(axis=1)
+    return before.probabilities[np.arange(rows), label], after.probabilities[np.arange(rows), label]
 
 
 def distance(before: np.ndarray, after: np.ndarray) -> np.ndarray:
