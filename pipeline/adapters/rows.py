@@ -1,5 +1,6 @@
 """Labelled rows as the split wrote them, as plain arrays; and tables to files."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,11 @@ class Rows:
     texts: tuple[str, ...]
     labels: np.ndarray  # (n,) int64
     groups: Mapping[str, np.ndarray]  # column -> values (n,) of str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the ids, a line each: equal to the split report's for the same rows."""
+        return hashlib.sha256("".join(f"{row_id}\n" for row_id in self.ids).encode()).hexdigest()
 
 
 def split_path(part: str) -> Path:

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from transformers import AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoModelForMaskedLM
 
+from pipeline.encoder.loading import load_model
 from pipeline.encoder.model import masked_logits
+from pipeline.encoder.tokenizer import load_tokenizer
 
 _BATCH_TOKENS = 4096
 
@@ -25,7 +27,7 @@ class Copy(NamedTuple):
 
 def load(folder: Path) -> tuple[Any, Any]:
     """Return the masked language model and the tokenizer that the stage pretrain saved."""
-    return AutoModelForMaskedLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    return load_model(AutoModelForMaskedLM, folder), load_tokenizer(str(folder), "build/pretrain")
 
 
 def score_pairs(
