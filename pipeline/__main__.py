@@ -10,15 +10,16 @@ from pipeline import layout, params, reports, telemetry
 from pipeline.errors import InputError
 
 STAGES = tuple(reports.STAGE_REPORTS)
+REFUSED_CODE = 3  # of `publish`, where the bundle is registered and not promoted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a person's mistake is one line on stderr and exit code 2."""
     telemetry.switch_off()
     parsed = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], None] = parsed.run
+    command: Callable[[argparse.Namespace], int | None] = parsed.run
     try:
-        command(parsed)
+        return command(parsed) or 0
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -30,7 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,7 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     ingest = commands.add_parser("ingest", help="make data/ from the source in params.yaml")
     ingest.set_defaults(run=_ingest)
     publish = commands.add_parser(
-        "publish", help="register the bundle; promote it if the gate passes"
+        "publish",
+        help=f"register the bundle; promote it if the gate passes, else exit {REFUSED_CODE}",
     )
     publish.set_defaults(run=_publish)
     rollback = commands.add_parser("rollback", help="make the previous champion champion again")
@@ -69,10 +70,12 @@ def _ingest(_: argparse.Namespace) -> None:
     ingest.run(params.load().ingest, print)
 
 
-def _publish(_: argparse.Namespace) -> None:
+def _publish(_: argparse.Namespace) -> int:
     from pipeline import publish
 
-    print(publish.publish(params.load().bundle).summary())
+    publication = publish.publish(params.load().bundle)
+    print(publication.summary())
+    return 0 if publication.promoted else REFUSED_CODE
 
 
 def _rollback(_: argparse.Namespace) -> None:

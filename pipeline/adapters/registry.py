@@ -27,7 +27,8 @@ class Registry:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._client = tracking.connect()
+        with tracking.reaching():
+            self._client = tracking.connect()
 
     def at(self, alias: str) -> Version | None:
         """Return the version that an alias points at."""
