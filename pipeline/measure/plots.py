@@ -81,15 +81,14 @@ def intervals(estimates: Mapping[str, Estimate], xlabel: str) -> Figure:
         _draw_interval(axes, estimate, line)
     labels = [f"{name} (n={estimate.n})" for name, estimate in known.items()]
     axes.set_yticks(range(len(known)), labels)
-    axes.invert_yaxis()
-    axes.set(xlabel=xlabel)
+    axes.set(xlabel=xlabel, ylim=(max(1, len(known)) - 0.5, -0.5))
     return figure
 
 
 def gaps(measured: Sequence[Gap]) -> Figure:
     """Draw every gap that is defined with its bounds; 0 is no gap."""
     named = {f"{gap.column}: {gap.metric.replace('_', ' ')}": gap.gap for gap in measured}
-    figure = intervals(named, "largest difference between two groups, with simultaneous bounds")
+    figure = intervals(named, "widest gap, with simultaneous bounds")
     figure.axes[0].axvline(0, color=_GREY, linewidth=1)
     figure.axes[0].set_xlim(left=-0.01)
     return figure
