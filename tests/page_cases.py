@@ -169,13 +169,23 @@ def untrained(made: Reports) -> Reports:
     return replaced(made, "finetune", curve=())
 
 
-def undefined_scores(made: Reports) -> Reports:
-    """Scores that could not be computed, among them the accuracy."""
+def undefined_figures(made: Reports) -> Reports:
+    """Figures that could not be computed: the accuracy, a gap, a change that gives no reason."""
     evaluate: Any = made["evaluate"]
-    model = evaluate.model.model_copy(
-        update=dict.fromkeys(("accuracy", "roc_auc", "ece"), UNDEFINED)
+    audit: Any = made["audit"]
+    undefined: dict[str, Any] = dict.fromkeys(("accuracy", "roc_auc", "ece"), UNDEFINED)
+    undefined["per_group"] = {"domain": {"movie": UNDEFINED, "news": estimate(0.7)}}
+    model = evaluate.model.model_copy(update=undefined)
+    gaps = tuple(
+        gap.model_copy(update={"gap": UNDEFINED, "widest": ("", "")})
+        if (gap.column, gap.metric) == ("gender", "accuracy")
+        else gap
+        for gap in audit.gaps
     )
-    return replaced(made, "evaluate", model=model)
+    unexplained = UNDEFINED.model_copy(update={"note": ""})
+    swap = audit.counterfactuals[0].model_copy(update={"mean_change": unexplained})
+    made = replaced(made, "evaluate", model=model)
+    return replaced(made, "audit", gaps=gaps, counterfactuals=(swap,))
 
 
 ODD: dict[str, Change] = {
@@ -188,5 +198,5 @@ ODD: dict[str, Change] = {
     "one group": one_group,
     "nothing audited": nothing_audited,
     "untrained": untrained,
-    "undefined scores": undefined_scores,
+    "undefined figures": undefined_figures,
 }

@@ -55,7 +55,7 @@ def round_axis(values: Iterable[float], steps: int = 4) -> Axis:
     """Return an axis of about ``steps`` round steps that covers the values."""
     known = list(values)
     low, high = min(known), max(known)
-    if high - low < 1e-9 * max(1.0, abs(high)):
+    if high - low < 1e-6 * max(1.0, abs(high)):  # no figure on the page shows more
         low, high = low - 0.5, high + 0.5
     step = _round_step((high - low) / steps)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

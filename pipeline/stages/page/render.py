@@ -1,5 +1,6 @@
 """The page: views of the evidence, set in templates/page.html."""
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,7 @@ def page(evidence: Evidence) -> str:
     return environment().get_template("page.html").render(views)
 
 
+@functools.cache  # compiling the templates takes longer than filling them
 def environment(finalize: Callable[[Any], str] | None = None) -> jinja2.Environment:
     """Return the templates' environment: HTML is escaped, an unknown name is an error.
 
