@@ -267,24 +267,24 @@ def test_large_confusion_is_a_list_and_small_a_matrix() -> None:
 
 
 @pytest.mark.parametrize(
-    "provenance",
+    ("facts", "cells"),
     [
-        {"source": "local", "files": {}},
-        {"source": "local", "files": {"labelled/mine.csv": {"sha256": "1" * 64}}},
+        ({}, ["local file", "not stated", ""]),
+        (
+            {"dataset": "org/set", "revision": "abc1", "rows": 1200},
+            ["org/set abc1", "not stated", "1,200"],
+        ),
+        ({"dataset": "org/set", "revision": None, "rows": 5}, ["org/set", "not stated", "5"]),
     ],
 )
-def test_provenance_of_local_files_needs_no_package(provenance: dict[str, Any]) -> None:
-    make_page(provenance=provenance)
-    page = Page(read_page())
-    assert "local" in page.text
-    if provenance["files"]:
-        assert page.row("labelled/mine.csv") == [
-            "labelled/mine.csv",
-            "local file",
-            "not stated",
-            "",
-            "1" * 64,
-        ]
+def test_a_file_that_is_of_no_package_has_its_row(facts: dict[str, Any], cells: list[str]) -> None:
+    make_page(provenance={"source": "local", "files": {"a.csv": {**facts, "sha256": "1" * 64}}})
+    assert Page(read_page()).row("a.csv") == ["a.csv", *cells, "1" * 64]
+
+
+def test_without_provenance_the_page_says_that_nothing_is_known() -> None:
+    make_page(provenance={"source": "local", "files": {}})
+    assert "PROVENANCE.json lists no files" in " ".join(Page(read_page()).text.split())
 
 
 def test_no_licence_of_the_content_is_not_passed_off_as_the_packages() -> None:

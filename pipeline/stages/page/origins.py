@@ -29,7 +29,7 @@ def _file(facts: dict[str, Any]) -> tuple[str, ...]:
 
 def origin(facts: dict[str, Any]) -> str:
     """Return the package or dataset with its version, or ``local file``."""
-    name = facts.get("package") or facts.get("dataset") or facts.get("path")
+    name = facts.get("package") or facts.get("dataset")
     version = facts.get("version") or facts.get("revision") or ""
     return f"{name} {version}".strip() if name else "local file"
 
