@@ -2,16 +2,18 @@
 
 import pytest
 
-from pipeline.adapters import tracking
+from pipeline.adapters import runs, tracking
 
 
 @pytest.fixture(scope="session")
 def mlflow_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URI of one SQLite MLflow for the whole session: making its tables takes seconds."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    """The default URI in a folder, for the whole session: making its tables takes seconds."""
+    folder = tmp_path_factory.mktemp("mlflow") / "of an odd name, 50%20#?"
+    folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)  # MLflow keeps artifacts in the working directory of the first user
-        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        uri = runs.tracking_uri()
         tracking.connect().search_experiments()
+    assert (folder / "mlflow.db").is_file()
     return uri

@@ -41,10 +41,11 @@ def main(stage: str) -> int:
     for line in sys.stdin:
         message = json.loads(line)
         kind = message.pop("kind")
+        if kind == "end":
+            last = message
+            break  # a process that the stage forked may still hold the pipe open
         if kind == "progress":
             run_file.update(**message)
-        elif kind == "end":
-            last = message
         else:
             inbox.put({"kind": kind, **message})
     inbox.put({"kind": "end", **last})

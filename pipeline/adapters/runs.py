@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 def tracking_uri() -> str:
     """Return MLFLOW_TRACKING_URI or, where it is unset, SQLite in the working directory."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path('mlflow.db').absolute()}"
+    database = urllib.parse.quote(str(Path("mlflow.db").absolute()))
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database}"
 
 
 def without_credentials(text: str) -> str:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,18 @@ def test_what_mlflow_refuses_is_told_and_the_rest_is_recorded(
     assert "bar" in known["tracking_error"]
     assert client.get_run(known["mlflow_run_id"]).data.metrics["loss"] == 1.0
     assert "WARNING: pretrain" in capfd.readouterr().err
+
+
+def test_without_a_uri_mlflow_is_in_the_working_directory_whatever_its_name(
+    client: Any, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(urllib.parse.unquote(mlflow_uri.removeprefix("sqlite:///"))).parent
+    assert "%20#?" in folder.name
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert runs.tracking_uri() == mlflow_uri
+    experiment = client.get_experiment(client.create_experiment("artifacts"))
+    assert Path(experiment.artifact_location).is_relative_to(folder / "mlruns")
 
 
 @pytest.mark.parametrize(
