@@ -136,7 +136,8 @@ def _describe(outcome: reports.Expectation, checked: Checked) -> list[str]:
         for row in rows[:_SHOWN]
     ]
     more = [f"  and {len(rows) - _SHOWN} more"] if len(rows) > _SHOWN else []
-    return [head + (f"{len(rows)} rows" if named else outcome.detail), *named, *more]
+    count = f"{len(rows)} of {outcome.checked} rows"
+    return [head + (count if named else outcome.detail), *named, *more]
 
 
 def _read(name: str, params: ValidateParams, track: Track) -> Iterator[sources.Batch]:

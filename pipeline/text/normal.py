@@ -8,8 +8,12 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def normalise(text: str) -> str:
-    """Return NFKC, case folded, each run of white space one space: equal means duplicate."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """Return NFKC, case folded, each run of white space one space: equal means duplicate.
+
+    Folding can undo NFKC (it parts an iota subscript from its letter), so NFKC is taken twice.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
 def text_id(text: str) -> str:

@@ -1,0 +1,77 @@
+"""Against brute force: the Jaccard similarity of word 3-shingles, for every pair."""
+
+import random
+
+import numpy as np
+import pytest
+
+from pipeline.text.near import HASHES, find_near, sign
+from pipeline.text.words import split_words
+
+THRESHOLD = 0.8
+
+
+def shingles(text: str) -> set[tuple[str, ...]]:
+    words = text.split()
+    return {tuple(words[at : at + 3]) for at in range(len(words) - 2)}
+
+
+def jaccard(one: str, other: str) -> float:
+    a, b = shingles(one), shingles(other)
+    return len(a & b) / len(a | b)
+
+
+def make_pairs(count: int) -> list[tuple[str, str]]:
+    """Pairs of 60-word texts, the second with some words changed."""
+    draw = random.Random(1)
+    pairs = []
+    for _ in range(count):
+        words = [f"w{draw.randrange(5000)}" for _ in range(60)]
+        changed = list(words)
+        for _ in range(draw.randrange(6)):
+            changed[draw.randrange(60)] = f"x{draw.randrange(5000)}"
+        pairs.append((" ".join(words), " ".join(changed)))
+    return pairs
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[tuple[str, str]]:
+    return make_pairs(400)
+
+
+def test_the_share_of_equal_minima_estimates_jaccard_without_bias(
+    pairs: list[tuple[str, str]],
+) -> None:
+    first = sign(split_words([pair[0] for pair in pairs]))
+    second = sign(split_words([pair[1] for pair in pairs]))
+    true = np.array([jaccard(*pair) for pair in pairs])
+    errors = (first == second).mean(axis=1) - true
+    # Each estimate is binomial of HASHES draws; their mean over the pairs is within 4 deviations.
+    deviation = np.sqrt((true * (1 - true) / HASHES).sum()) / len(pairs)
+    assert abs(errors.mean()) < 4 * deviation
+    assert errors.std() < 1.3 * np.sqrt((true * (1 - true) / HASHES).mean())
+
+
+def test_recall_and_precision_are_those_that_the_docstring_states(
+    pairs: list[tuple[str, str]],
+) -> None:
+    texts = [text for pair in pairs for text in pair]
+    near = find_near(sign(split_words(texts)), np.ones(len(texts), np.bool_), THRESHOLD)
+    true = np.array([jaccard(*pair) for pair in pairs])
+    found = near[1::2] == np.arange(0, len(texts), 2)
+    assert (true > THRESHOLD + 0.1).sum() > 100
+    assert found[true > THRESHOLD + 0.1].mean() > 0.98
+    assert not found[true < THRESHOLD - 0.15].any()
+    assert (near[::2] == -1).all()  # the first of a pair has no earlier likeness
+
+
+def test_a_row_that_takes_no_part_is_neither_found_nor_found_like() -> None:
+    signatures = sign(split_words(["one two three four"] * 3))
+    compared = np.array([False, True, True])
+    assert find_near(signatures, compared, THRESHOLD).tolist() == [-1, -1, 1]
+
+
+def test_texts_shorter_than_a_shingle_are_compared_whole() -> None:
+    signatures = sign(split_words(["very good", "very good", "very bad", ""]))
+    found = find_near(signatures, np.array([True, True, True, False]), THRESHOLD)
+    assert found.tolist() == [-1, 0, -1, -1]
