@@ -1,20 +1,14 @@
 """The page and the card: what they say is what the reports say, whatever is in them."""
 
 import hashlib
-import itertools
-import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import page_cases
 import pytest
 import report_factory
 import yaml
-from huggingface_hub import ModelCard
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from page_cases import ODD, Change, make_page, read_page
 
 from pipeline import files, layout, reports
@@ -22,8 +16,7 @@ from pipeline.errors import InputError
 from pipeline.policy import gate, rules
 from pipeline.reports import Estimate
 from pipeline.stages import report
-from pipeline.stages.page import charts, figures
-from pipeline.stages.page.card import escape
+from pipeline.stages.page import figures
 
 VOID = {"meta", "br", "wbr"}
 
@@ -73,14 +66,6 @@ class Page(HTMLParser):
 @pytest.fixture(autouse=True)
 def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def card_text() -> str:
-    return Path("build/report/model_card.md").read_text(encoding="utf-8")
-
-
-def parse_svg(svg: str) -> ElementTree.Element:
-    return ElementTree.fromstring(svg)  # noqa: S314  # our own
 
 
 def estimates(value: Any) -> list[Estimate]:
@@ -145,35 +130,6 @@ def test_every_figure_of_scores_and_audits_is_shown_with_its_interval_and_n(case
     assert len(shown) > 20
     for each in shown:
         assert figures.figure(each) in page
-
-
-@pytest.mark.parametrize(
-    ("estimate", "digits", "text"),
-    [
-        (
-            Estimate(point=0.79412, low=0.7809, high=0.8061, n=4167),
-            3,
-            "0.794 [0.781, 0.806], n = 4,167",
-        ),
-        (Estimate(point=54.31, low=51.77, high=56.83, n=1508), 1, "54.3 [51.8, 56.8], n = 1,508"),
-        (Estimate(point=-0.0004, low=-0.0104, high=0.0004, n=9), 3, "0.000 [-0.010, 0.000], n = 9"),
-        (Estimate(point=None, low=None, high=None, n=7), 3, "not measured, n = 7"),
-        (Estimate(point=0.03, low=None, high=0.08, n=70), 3, "0.030, at most 0.080, n = 70"),
-        (Estimate(point=0.03, low=None, high=None, n=70), 3, "0.030, no interval, n = 70"),
-    ],
-)
-def test_a_figure_is_rounded_and_keeps_interval_and_n(
-    estimate: Estimate, digits: int, text: str
-) -> None:
-    """Against rounding by hand."""
-    assert figures.figure(estimate, digits) == text
-
-
-@pytest.mark.parametrize(
-    ("p", "text"), [(None, "not measured"), (0.0, "below 0.001"), (0.0194, "0.019"), (1.0, "1.000")]
-)
-def test_a_p_value_is_never_zero(p: float | None, text: str) -> None:
-    assert figures.p_value(p) == text
 
 
 def _gate(change: Change) -> gate.Decision:
@@ -292,108 +248,3 @@ def test_no_licence_of_the_content_is_not_passed_off_as_the_packages() -> None:
     assert (
         Page(read_page()).row("corpus/news.jsonl")[2] == "none stated for the content; package MIT"
     )
-
-
-@settings(deadline=None)  # the machine's load is not at issue
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8))
-def test_an_axis_covers_its_values_with_few_even_ticks(values: list[float]) -> None:
-    ticks = charts.round_axis(values).ticks
-    slack = 1e-6 * (ticks[-1] - ticks[0])  # far less than a pixel
-    assert ticks[0] <= min(values) + slack
-    assert ticks[-1] >= max(values) - slack
-    assert 2 <= len(ticks) <= 7
-    steps = [b - a for a, b in itertools.pairwise(ticks)]
-    assert max(steps) - min(steps) <= slack
-
-
-def test_a_strip_puts_dot_interval_and_limit_where_they_are() -> None:
-    """Against percentages by hand on an axis from 0 to 2."""
-    axis = charts.Axis((0.0, 1.0, 2.0))
-    estimate = Estimate(point=0.5, low=0.25, high=1.0, n=10)
-    drawn = parse_svg(charts.strip(estimate, axis, reference=1.5, limit=2.0))
-    (dot,) = drawn.iter("circle")
-    assert dot.get("cx") == "25.00%"
-    lines = [(line.get("class"), line.get("x1"), line.get("x2")) for line in drawn.iter("line")]
-    assert ("bar", "12.50%", "50.00%") in lines
-    assert ("reference", "75.00%", "75.00%") in lines
-    assert ("limit", "100.00%", "100.00%") in lines
-    undefined = parse_svg(charts.strip(page_cases.UNDEFINED, axis))
-    assert not list(undefined.iter("circle"))
-
-
-def test_a_line_chart_falls_where_the_loss_falls() -> None:
-    """Against the plot's frame: x from 36 to 348 over 0 to 100, y from 184 to 26 over 2 to 10."""
-    line = charts.Line("held <out>", "heldout", ((0.0, 10.0), (50.0, 6.0), (100.0, 2.0)))
-    level = charts.Level("even", "first", 10.0)
-    chart = charts.line_chart([line], [level], title="a & <b>", x_name="x", y_name="y")
-    drawn = parse_svg(chart)
-    (path,) = drawn.iter("polyline")
-    assert path.get("points") == "36.0,26.0 192.0,105.0 348.0,184.0"
-    assert drawn.findtext("title") == "a & <b>"
-    (flat,) = [each for each in drawn.iter("line") if "level" in str(each.get("class"))]
-    assert flat.get("y1") == flat.get("y2") == "26.0"
-
-
-@pytest.mark.parametrize("case", ODD)
-def test_the_card_is_one_that_the_hub_reads(case: str) -> None:
-    """Against huggingface_hub's own parser."""
-    make_page(ODD[case], title="Sentiment: [a] #1")
-    evaluate: Any = ODD[case](report_factory.make())["evaluate"]
-    data = ModelCard(card_text()).data
-    assert data.model_name == "Sentiment: [a] #1"
-    assert (data.language, data.license) == ("en", "apache-2.0")
-    assert (data.library_name, data.pipeline_tag) == ("transformers", "text-classification")
-    assert data.datasets == ["ratings"]
-    found = {result.metric_type: result.metric_value for result in data.eval_results}
-    accuracy = evaluate.model.accuracy.point
-    assert found.get("accuracy") == accuracy
-    assert found["f1"] == pytest.approx(evaluate.model.macro_f1.point, abs=5e-5)
-
-
-def test_hostile_text_breaks_out_of_neither_yaml_nor_a_table() -> None:
-    """Against the parsers: front matter of its own keys, rows of as many cells as their head."""
-    title = "a: 'b'\n---\nlicense: gpl\n- [x](javascript:run()) | <script>"
-    make_page(ODD["hostile"], title=title)
-    text = card_text()
-    data = ModelCard(text).data
-    assert (data.license, data.model_name) == ("apache-2.0", title)
-    body = text.split("\n---\n", 1)[1]
-    assert not re.search(r"<(script|img)", body)
-    assert not re.search(r"(?<!\\)\]\(javascript", body)
-    for table in re.findall(r"(?:^\|.*\n)+", body, re.MULTILINE):
-        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "escaped"),
-    [
-        ("0.794 [0.781, 0.806]", "0.794 [0.781, 0.806]"),
-        ("a|b", "a\\|b"),
-        ("[x](y)", "[x\\](y)"),
-        ("[x]: y", "[x\\]: y"),
-        ("<i>\n# b", "&lt;i&gt; \\# b"),
-        ("a_b*c`d", "a\\_b\\*c\\`d"),
-    ],
-)
-def test_markdown_marks_are_escaped_and_figures_are_not(text: str, escaped: str) -> None:
-    assert escape(text) == escaped
-
-
-@pytest.mark.parametrize(
-    ("origin", "base"),
-    [
-        ("scratch", None),
-        ("org/model", "org/model"),
-        ("data/models/mini", "minipack"),
-        ("data/models/unknown", None),
-    ],
-)
-def test_the_base_model_is_named_only_where_its_name_is_known(
-    origin: str, base: str | None
-) -> None:
-    provenance = {
-        "source": "packages",
-        "files": {"models/mini/config.json": {"package": "minipack", "sha256": "2" * 64}},
-    }
-    make_page(lambda made: page_cases.replaced(made, "pretrain", origin=origin), provenance)
-    assert ModelCard(card_text()).data.base_model == base
