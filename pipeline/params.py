@@ -105,18 +105,36 @@ class FeaturesParams(Section):
     batch_tokens: int = pydantic.Field(gt=0)  # padded tokens a batch
 
 
+class FrozenParams(Section):
+    """The head on the frozen encoder's features, by Adam."""
+
+    hidden: bool  # a layer of gelu and LayerNorm, as wide as the encoder, before the linear one
+    l2: float = pydantic.Field(ge=0)  # l2 / 2 times the weights' squares is added to the loss
+    learning_rate: float = pydantic.Field(gt=0)
+    epochs: int = pydantic.Field(gt=0)  # at most
+    patience_epochs: int = pydantic.Field(gt=0)  # without a better validation loss
+    batch_rows: int = pydantic.Field(gt=0)
+
+
+class FullParams(Section):
+    """The whole model, by BERT's recipe."""
+
+    learning_rate: float = pydantic.Field(gt=0)  # AdamW's, at the end of the warm-up
+    epochs: int = pydantic.Field(gt=0)
+    batch_rows: int = pydantic.Field(gt=0)
+    warmup_share: float = pydantic.Field(ge=0, lt=1)  # of the steps
+    weight_decay: float = pydantic.Field(ge=0)
+    dropout: float = pydantic.Field(ge=0, lt=1)
+
+
 class FinetuneParams(Section):
     """The head on the frozen encoder, or the whole model."""
 
     mode: Literal["frozen", "full"]
-    hidden: int = pydantic.Field(ge=0)  # width of the head's hidden layer; 0 is a linear head
     class_weights: Literal["none", "balanced"]
-    l2: float = pydantic.Field(ge=0)  # penalty on the head's weights
-    learning_rate: float = pydantic.Field(gt=0)  # of the head (frozen) or of all (full)
-    epochs: int = pydantic.Field(gt=0)  # at most
-    patience_epochs: int = pydantic.Field(gt=0)  # without a better validation loss
-    batch_rows: int = pydantic.Field(gt=0)
     seed: int = pydantic.Field(ge=0)
+    frozen: FrozenParams  # read in mode frozen
+    full: FullParams  # read in mode full
 
 
 class EvaluateParams(Section):

@@ -125,6 +125,7 @@ class PretrainReport(Report):
     steps: int
     tokens: int
     uniform_loss: float  # nats: log of the vocabulary's size
+    unigram_loss: float  # held-out, of guessing by the tokens' shares of the training corpus
     untrained_loss: float  # held-out, of the same architecture with new weights
     initial_loss: float  # held-out, before the first step
     final_loss: float  # held-out, after the last
@@ -143,11 +144,12 @@ class FeaturesReport(Report):
     tokens: int
     truncated_texts: int  # longer than max_len_tokens
     pooling: str
+    max_len_tokens: int
     encoder_digest: str  # equals PretrainReport.encoder_digest
 
 
 class FinetunePoint(Report):
-    """An epoch of the head."""
+    """An epoch: of the head in mode frozen, of the whole model in full. Losses in nats a row."""
 
     epoch: int
     train_loss: float
@@ -163,7 +165,8 @@ class FinetuneReport(Report):
     parameters: int  # trained
     best_epoch: int  # by validation loss
     curve: tuple[FinetunePoint, ...]
-    threshold: float | None  # on P(labels[1]), two labels only, chosen on validation
+    threshold: float | None  # on the model's P(labels[1]), two labels only: 0.5, by `logit_shift`
+    logit_shift: float = 0.0  # added to labels[1]'s logit: makes 0.5 validation's best threshold
     encoder_digest_before: str
     encoder_digest_after: str  # equal in mode frozen
 

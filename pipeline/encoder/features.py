@@ -1,0 +1,168 @@
+"""Features: one pass of the frozen encoder over each text, pooled, cached.
+
+A feature is ``z = LayerNorm(pool(h))`` without affine weights, where h (T, H) is the encoder's last
+hidden state: the form that a stock sequence classifier can compute (see `assemble`).
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from pipeline import files
+from pipeline.encoder import cache
+from pipeline.encoder.digest import encoder_digest
+from pipeline.encoder.loading import load_encoder
+from pipeline.encoder.tokenizer import load_tokenizer
+from pipeline.errors import InputError
+from pipeline.params import FeaturesParams
+
+Progress = Callable[[int, int], None]  # (texts done, texts in all)
+
+EPS = 1e-12  # BERT's layer_norm_eps
+_DEFINITION = "layer_norm(pool(last_hidden_state)), float32"  # part of the cache's key
+_CACHED_TEXTS = 1 << 16  # computed between two writes of the cache: what a kill can lose
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A frozen encoder in eval mode: dropout is off and no weight takes a gradient."""
+
+    encoder: Any  # (B, T) ids -> .last_hidden_state (B, T, H)
+    tokenizer: Any
+    params: FeaturesParams
+    cache_path: Path
+    digest: str  # of the encoder's weights
+
+    def features(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
+        """Return the features of the texts, (N, H) float32, from the cache where it has them.
+
+        Texts not yet there are computed and added to it. A row does not depend on the others,
+        but for the last bits that a product of larger matrices may round differently: texts of a
+        batch have one length, so there is neither padding nor a mask.
+        """
+        width: int = self.encoder.config.hidden_size
+        table = cache.read(self.cache_path, width)
+        keys = [hashlib.sha256(text.encode()).digest() for text in texts]
+        missing = {k: text for k, text in zip(keys, texts, strict=True) if k not in table.index}
+        names = list(missing)
+        for start in range(0, len(names), _CACHED_TEXTS):
+            part = names[start : start + _CACHED_TEXTS]
+            rows = self._compute([missing[key] for key in part], _from(start, len(names), progress))
+            table = table.add(part, rows)
+            cache.write(self.cache_path, table)
+        return table.rows[[table.index[key] for key in keys]]
+
+    def _compute(self, texts: Sequence[str], progress: Progress | None) -> np.ndarray:
+        ids = tokenise(texts, self.tokenizer, self.params.max_len_tokens).ids
+        return run_batches(self._forward, ids, self.params.batch_tokens, progress)
+
+    def _forward(self, ids: torch.Tensor) -> torch.Tensor:
+        hidden = self.encoder(input_ids=ids.to(self.encoder.device)).last_hidden_state
+        return standardise(pool(hidden, self.params.pooling))
+
+
+@dataclass(frozen=True)
+class Tokenised:
+    """Texts as token ids, special tokens included, cut to a length."""
+
+    ids: list[list[int]]
+    truncated: int  # texts that were longer
+
+
+def load_extractor(model_dir: Path, params: FeaturesParams, folder: Path) -> Extractor:
+    """Load the encoder of a masked-LM directory; its features are cached in ``folder``.
+
+    The cache file's name is a digest of all that a feature depends on besides its text: the
+    encoder's weights, the tokenizer, pooling, length and the definition above.
+
+    Raises:
+        InputError: where there is no model, or it has fewer positions than the length.
+    """
+    encoder = load_encoder(model_dir)
+    tokenizer = load_tokenizer(str(model_dir), "build/pretrain")
+    check_length(encoder.config, params.max_len_tokens)
+    digest = encoder_digest(encoder)
+    key = files.sha256_digests(
+        {
+            "encoder": digest,
+            "tokenizer": hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
+            "pooling": params.pooling,
+            "max_len_tokens": str(params.max_len_tokens),
+            "definition": _DEFINITION,
+        }
+    )
+    return Extractor(encoder, tokenizer, params, folder / f"{key}.safetensors", digest)
+
+
+def check_length(config: Any, max_len_tokens: int) -> None:
+    """Raise `InputError` where a model has no positions for texts of this length."""
+    if max_len_tokens > config.max_position_embeddings:
+        raise InputError(
+            f"features.max_len_tokens: {max_len_tokens} is more than the encoder's "
+            f"{config.max_position_embeddings} positions; lower it"
+        )
+
+
+def tokenise(texts: Sequence[str], tokenizer: Any, max_len_tokens: int) -> Tokenised:
+    """Tokenise texts, with the special tokens of one sequence, cut to ``max_len_tokens``."""
+    encoded = tokenizer(list(texts), truncation=True, max_length=max_len_tokens)
+    truncated = sum(bool(encoding.overflowing) for encoding in encoded.encodings)
+    return Tokenised(encoded["input_ids"], truncated)
+
+
+def pool(hidden: torch.Tensor, pooling: Literal["mean", "cls"]) -> torch.Tensor:
+    """Pool hidden states without padding, (B, T, H), to (B, H); the mean includes [CLS], [SEP]."""
+    return hidden.mean(dim=1) if pooling == "mean" else hidden[:, 0]
+
+
+def standardise(pooled: torch.Tensor) -> torch.Tensor:
+    """Take each row's mean from it and divide by its deviation: LayerNorm without weights."""
+    return F.layer_norm(pooled, pooled.shape[-1:], eps=EPS)
+
+
+@torch.inference_mode()
+def run_batches(
+    forward: Callable[[torch.Tensor], torch.Tensor],
+    ids: Sequence[Sequence[int]],
+    batch_tokens: int,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Run ``forward``, (B, T) ids to (B, W), over texts; return (N, W) float32 in their order."""
+    parts: list[np.ndarray] = []
+    order: list[int] = []
+    for batch in batches(ids, batch_tokens):
+        parts.append(forward(torch.tensor([ids[i] for i in batch])).float().cpu().numpy())
+        order.extend(batch)
+        if progress:
+            progress(len(order), len(ids))
+    out = np.concatenate(parts)
+    result = np.empty_like(out)
+    result[order] = out
+    return result
+
+
+def batches(ids: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[list[int]]:
+    """Yield the places of texts of one length, longest first, at most ``batch_tokens`` a batch.
+
+    A text longer than that is a batch of its own.
+    """
+    by_length: dict[int, list[int]] = {}
+    for place, text in enumerate(ids):
+        by_length.setdefault(len(text), []).append(place)
+    for length in sorted(by_length, reverse=True):
+        places = by_length[length]
+        size = max(1, batch_tokens // length)
+        yield from (places[start : start + size] for start in range(0, len(places), size))
+
+
+def _from(start: int, total: int, progress: Progress | None) -> Progress | None:
+    """Return a report of one part's progress as progress of the whole."""
+    if progress is None:
+        return None
+    return lambda done, _: progress(start + done, total)

@@ -1,0 +1,153 @@
+"""Epochs with early stopping on validation loss; and the head fitted to cached features."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from pipeline.encoder.head import Head
+from pipeline.errors import InputError
+from pipeline.params import FinetuneParams
+from pipeline.reports import FinetunePoint
+
+Told = Callable[[FinetunePoint], None]
+
+
+class Sample(NamedTuple):
+    """Rows to fit or to judge a head on."""
+
+    features: torch.Tensor  # (N, H) float32
+    labels: torch.Tensor  # (N,) int64, below K
+
+
+class Best(NamedTuple):
+    """The epoch whose weights a model was left with, and all that were run."""
+
+    epoch: int
+    curve: tuple[FinetunePoint, ...]
+
+
+def fit_head(
+    train: Sample, validation: Sample, labels: int, params: FinetuneParams, told: Told
+) -> tuple[Head, Best]:
+    """Fit a head of K = ``labels`` by Adam (Kingma and Ba 2015, algorithm 1), from ``params.seed``.
+
+    What is minimised, over batches, is ``mean_i w[y_i] CE_i + l2 / 2 |weights|^2``; biases are not
+    penalised, and the output's weights start from zero. Equal rows and params give equal heads.
+    """
+    frozen = params.frozen
+    weights = class_weights(train.labels, labels, params.class_weights)
+    head = _new_head(train.features.shape[1], frozen.hidden, labels, params.seed)
+    optimiser = torch.optim.Adam(head.parameters(), lr=frozen.learning_rate)
+    order = torch.Generator().manual_seed(params.seed)
+
+    def run_epoch(epoch: int) -> FinetunePoint:
+        rows = torch.randperm(len(train.labels), generator=order)
+        batches = [
+            Sample(*(part[chunk] for part in train)) for chunk in rows.split(frozen.batch_rows)
+        ]
+        loss = sum(_step(head, optimiser, batch, weights, frozen.l2) for batch in batches)
+        with torch.no_grad():
+            logits = head(validation.features)
+        return judge(epoch, loss / len(train.labels), logits, validation.labels, weights)
+
+    return head, keep_best(head, frozen.epochs, frozen.patience_epochs, run_epoch, told)
+
+
+def keep_best(
+    model: nn.Module,
+    epochs: int,
+    patience_epochs: int,
+    run_epoch: Callable[[int], FinetunePoint],
+    told: Told,
+) -> Best:
+    """Run epochs 1, 2, ... and leave the model with the weights of the least validation loss.
+
+    The search ends ``patience_epochs`` after the best epoch. A loss that is not finite ends it
+    with `InputError`.
+    """
+    curve: list[FinetunePoint] = []
+    best, least = 0, math.inf
+    kept: dict[str, torch.Tensor] = {}
+    for epoch in range(1, epochs + 1):
+        curve.append(run_epoch(epoch))
+        told(curve[-1])
+        if not math.isfinite(curve[-1].validation_loss):
+            raise InputError(
+                f"finetune: the loss of epoch {epoch} is not finite; lower learning_rate"
+            )
+        if curve[-1].validation_loss < least:
+            best, least = epoch, curve[-1].validation_loss
+            kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        if epoch - best >= patience_epochs:
+            break
+    model.load_state_dict(kept)
+    return Best(best, tuple(curve))
+
+
+def judge(
+    epoch: int, train_loss: float, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
+) -> FinetunePoint:
+    """Return an epoch's point: of the validation rows the loss and the share that argmax gets."""
+    return FinetunePoint(
+        epoch=epoch,
+        train_loss=train_loss,
+        validation_loss=float(weighted_losses(logits, labels, weights).mean()),
+        validation_accuracy=float((logits.argmax(1) == labels).double().mean()),
+    )
+
+
+def weighted_losses(
+    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """Return the cross-entropy of each row times its label's weight, (B,), in nats."""
+    return F.cross_entropy(logits, labels, reduction="none") * weights[labels]
+
+
+def class_weights(
+    labels: torch.Tensor, count: int, kind: Literal["none", "balanced"]
+) -> torch.Tensor:
+    """Return a weight a label, (K,): 1, or ``N / (K N_k)`` so that labels weigh alike in all."""
+    if kind == "none":
+        return torch.ones(count)
+    return len(labels) / (count * torch.bincount(labels, minlength=count))
+
+
+def check_labels(labels: torch.Tensor, names: Sequence[str]) -> None:
+    """Raise `InputError` where a label has no training row, or a row a label without a name."""
+    counts = torch.bincount(labels, minlength=len(names)).tolist()
+    if len(counts) > len(names):
+        raise InputError(
+            f"build/split/train.parquet: label {len(counts) - 1} has no name; "
+            "add it to validate.labels"
+        )
+    for name, rows in zip(names, counts, strict=True):
+        if rows == 0:
+            raise InputError(
+                f"build/split/train.parquet: no row is labelled {name!r}; add some to "
+                "data/labelled, or take it out of validate.labels"
+            )
+
+
+def _new_head(width: int, hidden: bool, labels: int, seed: int) -> Head:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = Head(width, hidden, labels)
+    nn.init.zeros_(head.output.weight)
+    nn.init.zeros_(head.output.bias)
+    return head
+
+
+def _step(
+    head: Head, optimiser: torch.optim.Optimizer, batch: Sample, weights: torch.Tensor, l2: float
+) -> float:
+    """Take one step; return the sum of the batch's losses before it, without the penalty."""
+    losses = weighted_losses(head(batch.features), batch.labels, weights)
+    squares = torch.stack([w.square().sum() for w in head.parameters() if w.dim() == 2]).sum()
+    optimiser.zero_grad()
+    (losses.mean() + l2 / 2 * squares).backward()
+    optimiser.step()
+    return float(losses.detach().sum())
