@@ -1,16 +1,24 @@
 """Packed sequences and their order: pure functions of the corpus, the seed and the step."""
 
 import bisect
+import enum
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.encoder.tokens import Tokens, Vocabulary
 
-_ORDER = 1  # keeps the order's random numbers apart from the masks' of the same seed
 _ROUNDS = 8
+
+
+class Draw(enum.IntEnum):
+    """What random numbers are for: a part of their key, so that no two uses share any."""
+
+    ORDER = 1
+    MASKS = 2
+    DROPOUT = 3
+    HELDOUT = 4
 
 
 @dataclass(frozen=True)
@@ -64,14 +72,15 @@ class Packing:
         documents = range(self.tokens.documents)
         return bisect.bisect_right(documents, position, key=lambda d: int(offsets[d]) + d) - 1
 
-    def _stream(self, start: int, stop: int) -> npt.NDArray[Any]:
+    def _stream(self, start: int, stop: int) -> npt.NDArray[np.int64]:
         offsets, ids = self.tokens.offsets, self.tokens.ids
         held = np.arange(self._document(start), self._document(stop - 1) + 1)
         position = np.arange(start, stop)
         document = held[np.searchsorted(offsets[held] + held, position, side="right") - 1]
-        is_separator = position == offsets[document + 1] + document
-        index = np.minimum(position - document, max(len(ids) - 1, 0))
-        return np.where(is_separator, self.vocabulary.sep_id, ids[index])
+        is_token = position < offsets[document + 1] + document  # else its [SEP]
+        stream = np.full(stop - start, self.vocabulary.sep_id, np.int64)
+        stream[is_token] = ids[(position - document)[is_token]]
+        return stream
 
 
 def step_sequences(step: int, batch: int, total: int, seed: int) -> npt.NDArray[np.int64]:
@@ -83,7 +92,9 @@ def step_sequences(step: int, batch: int, total: int, seed: int) -> npt.NDArray[
     epochs, places = np.divmod(np.arange(step * batch, (step + 1) * batch), total)
     numbers = np.empty(batch, np.int64)
     for epoch in np.unique(epochs):
-        numbers[epochs == epoch] = _permute(places[epochs == epoch], total, [seed, _ORDER, epoch])
+        numbers[epochs == epoch] = _permute(
+            places[epochs == epoch], total, [seed, Draw.ORDER, epoch]
+        )
     return numbers
 
 

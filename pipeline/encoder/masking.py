@@ -33,9 +33,9 @@ class MaskedBatch:
         return int(np.count_nonzero(self.labels != UNUSED))
 
     def split(self, parts: int) -> Iterator["MaskedBatch"]:
-        """Yield the rows in ``parts`` equal batches."""
+        """Yield the rows in ``parts`` batches, equal where their number allows."""
         arrays = (self.ids, self.attention_mask, self.positions, self.labels)
-        for pieces in zip(*(np.split(array, parts) for array in arrays), strict=True):
+        for pieces in zip(*(np.array_split(array, parts) for array in arrays), strict=True):
             yield MaskedBatch(*pieces)
 
 

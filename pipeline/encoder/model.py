@@ -1,11 +1,12 @@
 """Masked language models as transformers defines them: made new, continued, asked, saved."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import transformers
 from torch import nn
@@ -170,12 +171,17 @@ def masked_logits(
     return logits.reshape(*positions.shape, -1)
 
 
-def set_output_bias(model: Any, shares: torch.Tensor) -> None:
-    """Let a new head start from the tokens' shares of the corpus (V,): bias = log share."""
-    with torch.no_grad():
-        bias = model.get_output_embeddings().bias
-        bias.fill_(-math.log(len(bias)))
-        bias[: len(shares)] = shares.log()
+def set_output_bias(start: Start, shares: npt.NDArray[np.float64]) -> None:
+    """Where the output's bias is new, let it start from the tokens' shares (V,): log share.
+
+    The model then starts as a unigram model, and spends no steps on becoming one.
+    """
+    bias = start.model.get_output_embeddings().bias
+    if any(
+        weights is bias and name in start.new for name, weights in start.model.named_parameters()
+    ):
+        with torch.no_grad():
+            bias.copy_(torch.from_numpy(np.log(shares)))
 
 
 def save_model(start: Start, tokenizer: Any, folder: Path) -> None:

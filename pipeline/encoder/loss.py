@@ -1,0 +1,72 @@
+"""The masked-language-model loss, on a batch and on held-out text at fixed masks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from pipeline.encoder.batches import Draw, Packing
+from pipeline.encoder.masking import UNUSED, MaskedBatch, mask_tokens
+from pipeline.encoder.model import masked_logits
+from pipeline.encoder.precision import Precision, autocast
+from pipeline.encoder.tokens import Tokens
+
+_HELDOUT_RATE = 0.15  # whatever the training's, so that losses of two runs compare
+_HELDOUT_SEED = 0
+_HELDOUT_ROWS = 32  # sequences a forward pass
+_COUNT_IDS = 1 << 24  # ids counted at once
+
+
+def masked_loss(model: Any, batch: MaskedBatch, precision: Precision) -> torch.Tensor:
+    """Return the sum over the tokens to guess of -log p(token | the sequence as seen), in nats.
+
+    Divide by ``batch.guesses`` for the mean. The logits are float32 in the softmax.
+    """
+    device = model.device
+    ids, attention_mask, positions, labels = (
+        torch.from_numpy(array).to(device, non_blocking=True)
+        for array in (batch.ids, batch.attention_mask, batch.positions, batch.labels)
+    )
+    with autocast(device, precision):
+        logits = masked_logits(model, ids, attention_mask, positions)  # (B, M, V)
+    return F.cross_entropy(
+        logits.flatten(0, 1).float(), labels.flatten(), ignore_index=UNUSED, reduction="sum"
+    )
+
+
+def heldout_batches(packing: Packing, sequences: int) -> list[MaskedBatch]:
+    """Return the first sequences of held-out text, at masks that are the same for every run."""
+    numbers = np.arange(min(sequences, packing.sequences))
+    key = [_HELDOUT_SEED, Draw.HELDOUT]
+    masked = mask_tokens(packing.rows(numbers), packing.vocabulary, _HELDOUT_RATE, key)
+    return list(masked.split(-(-len(numbers) // _HELDOUT_ROWS)))
+
+
+@torch.no_grad()
+def heldout_loss(model: Any, batches: Sequence[MaskedBatch], precision: Precision) -> float:
+    """Return the mean loss in nats a masked token, without dropout; the model's mode is kept."""
+    was_training = model.training
+    model.eval()
+    total = sum(float(masked_loss(model, batch, precision)) for batch in batches)
+    model.train(was_training)
+    return total / sum(batch.guesses for batch in batches)
+
+
+def token_shares(tokens: Tokens, size: int) -> npt.NDArray[np.float64]:
+    """Return each token's share of the corpus, (V,), one occurrence added to each (Laplace)."""
+    counts = np.ones(size, np.int64)
+    for start in range(0, len(tokens.ids), _COUNT_IDS):
+        counts += np.bincount(tokens.ids[start : start + _COUNT_IDS], minlength=size)
+    return counts / counts.sum()
+
+
+def unigram_loss(shares: npt.NDArray[np.float64], batches: Sequence[MaskedBatch]) -> float:
+    """Return the loss of guessing each masked token by its share of the corpus, whatever is seen.
+
+    A language model that has learned anything from context is below this.
+    """
+    labels = np.concatenate([batch.labels[batch.labels != UNUSED] for batch in batches])
+    return float(-np.log(shares[labels]).mean())

@@ -1,0 +1,25 @@
+"""The arithmetic that a device is good at."""
+
+import contextlib
+from typing import Literal
+
+import torch
+
+Precision = Literal["float32", "bfloat16"]
+
+_CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16")  # without them bfloat16 is emulated, and slower
+
+
+def best_precision(device: torch.device) -> Precision:
+    """Return bfloat16 where the device multiplies in it, else float32."""
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    able = torch.cpu.get_capabilities()
+    return "bfloat16" if any(able.get(name) for name in _CPU_BFLOAT16) else "float32"
+
+
+def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[None]:
+    """Return the context in which a forward pass has this precision; weights stay float32."""
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)

@@ -1,0 +1,141 @@
+"""Pretrain: a masked language model, from scratch or continued, with the evidence of its skill."""
+
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline import encoder, files, layout
+from pipeline.encoder import loss as losses
+from pipeline.encoder import model as models
+from pipeline.encoder import tokens as token_files
+from pipeline.encoder.batches import Packing
+from pipeline.encoder.checkpoint import remove_checkpoints
+from pipeline.encoder.digest import digest_weights, encoder_digest
+from pipeline.encoder.loading import device
+from pipeline.encoder.precision import best_precision
+from pipeline.encoder.pretraining import Plan, Position, pretrain
+from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
+from pipeline.errors import InputError
+from pipeline.params import PretrainParams
+from pipeline.reports import CurvePoint, PretrainReport
+from pipeline.track import Track
+
+
+def run(params: PretrainParams, track: Track) -> PretrainReport:
+    """Write build/pretrain/model: config, weights and tokenizer, as transformers loads them."""
+    _check_batch(params)
+    tokenised = layout.stage_dir("tokenise")
+    tokenizer = load_tokenizer(str(tokenised / "tokenizer"))
+    plan = _plan(params, tokenizer, tokenised)
+    _record_inputs(tokenised, plan, track)
+    start = models.start_model(params, tokenizer, plan.train.vocabulary)
+    shares = losses.token_shares(plan.train.tokens, start.model.config.vocab_size)
+    models.set_output_bias(start, shares)
+    start.model.to(device())
+    checkpoints = layout.CHECKPOINTS / _key(params, tokenised, start.model)
+    initial = losses.heldout_loss(start.model, plan.heldout, plan.precision)
+    track.metrics({"heldout_loss": initial}, step=0)
+    end = pretrain(start, plan, checkpoints, _Progress(plan, track))
+    models.save_model(start, tokenizer, layout.stage_dir("pretrain") / "model")
+    remove_checkpoints(checkpoints)
+    unigram = losses.unigram_loss(shares, plan.heldout)
+    return _report(start.model, plan, end, initial_loss=initial, unigram_loss=unigram)
+
+
+def _check_batch(params: PretrainParams) -> None:
+    if params.batch_sequences % params.accumulate:
+        raise InputError(
+            f"pretrain.accumulate: {params.accumulate} does not divide pretrain.batch_sequences, "
+            f"{params.batch_sequences}"
+        )
+
+
+def _plan(params: PretrainParams, tokenizer: Any, tokenised: Path) -> Plan:
+    vocabulary = vocabulary_of(tokenizer)
+    train, heldout = (
+        Packing(token_files.open_tokens(tokenised, part), vocabulary, params.seq_len_tokens)
+        for part in ("train", "heldout")
+    )
+    batches = losses.heldout_batches(heldout, params.heldout_sequences)
+    return Plan(params, train, batches, best_precision(device()))
+
+
+def _record_inputs(tokenised: Path, plan: Plan, track: Track) -> None:
+    path = token_files.ids_path(tokenised, "train")
+    track.dataset("train_ids", path, plan.train.tokens.documents, files.sha256_file(path))
+
+
+def _key(params: PretrainParams, tokenised: Path, model: Any) -> str:
+    """Digest of what the weights at a step depend on: only a checkpoint of its equal is resumed."""
+    code = Path(encoder.__file__).parent.glob("*.py")
+    digests = {path.name: files.sha256_file(path) for path in code}
+    for part in ("train", "heldout"):
+        for path in (
+            token_files.ids_path(tokenised, part),
+            token_files.offsets_path(tokenised, part),
+        ):
+            digests[path.name] = files.sha256_file(path)
+    digests["weights"] = digest_weights(dict(model.named_parameters()))
+    digests["params"] = params.model_dump_json()
+    digests["torch"] = f"{torch.__version__} {model.device.type}"
+    return files.sha256_digests(digests)[:16]
+
+
+class _Progress:
+    """Passes what happens on to the track, with rates and the time to go."""
+
+    def __init__(self, plan: Plan, track: Track) -> None:
+        self._plan, self._track = plan, track
+        self._started: tuple[float, int] | None = None  # time and tokens at the first step seen
+        self._fields: dict[str, float] = {}
+
+    def step(self, position: Position, loss: float, learning_rate: float) -> None:
+        """Report tokens done, and the rate since this process took its first step."""
+        now, total = time.perf_counter(), self._plan.params.tokens
+        since, tokens = self._started = self._started or (now, position.tokens)
+        self._fields = {"loss": loss, "lr": learning_rate}
+        if now > since:
+            rate = (position.tokens - tokens) / (now - since)
+            self._fields |= {"tokens_per_s": rate, "eta_s": max(0, total - position.tokens) / rate}
+        self._track.progress(min(position.tokens, total), total, "tokens", **self._fields)
+
+    def point(self, point: CurvePoint) -> None:
+        """Record the curve."""
+        values = {"loss": point.loss, "lr": point.learning_rate}
+        if point.heldout_loss is not None:
+            values["heldout_loss"] = point.heldout_loss
+        if "tokens_per_s" in self._fields:
+            values["tokens_per_s"] = self._fields["tokens_per_s"]
+        self._track.metrics(values, point.step)
+
+    def say(self, message: str) -> None:
+        """Say it where a person looks."""
+        logging.getLogger("charter.pretrain").warning(message)
+
+
+def _report(
+    model: Any, plan: Plan, end: Position, *, initial_loss: float, unigram_loss: float
+) -> PretrainReport:
+    params = plan.params
+    untrained = models.untrained_model(model.config, params.seed).to(model.device)
+    return PretrainReport(
+        origin=params.init,
+        architecture=model.config.model_type,
+        parameters=sum(weights.numel() for weights in model.parameters()),
+        steps=end.step,
+        tokens=end.tokens,
+        uniform_loss=math.log(model.config.vocab_size),
+        unigram_loss=unigram_loss,
+        untrained_loss=losses.heldout_loss(untrained, plan.heldout, plan.precision),
+        initial_loss=initial_loss,
+        final_loss=losses.heldout_loss(model, plan.heldout, plan.precision),
+        heldout_masked_tokens=sum(batch.guesses for batch in plan.heldout),
+        curve=end.curve,
+        precision=plan.precision,
+        device=model.device.type,
+        encoder_digest=encoder_digest(model),
+    )
