@@ -143,7 +143,7 @@ class FeaturesReport(Report):
     width: int
     tokens: int
     truncated_texts: int  # longer than max_len_tokens
-    pooling: str
+    pooling: Literal["mean", "cls"]
     max_len_tokens: int
     encoder_digest: str  # equals PretrainReport.encoder_digest
 

@@ -52,7 +52,7 @@ def load(pretrain_dir: Path, finetune_dir: Path, features: FeaturesParams) -> Cl
     """
     whole = finetune_dir / "model"
     if whole.is_dir():
-        return from_model(load_sequence_model(whole), load_tokenizer(str(whole), "build/finetune"))
+        return load_stock(whole)
     extractor = load_extractor(pretrain_dir / "model", features, layout.FEATURE_CACHE)
     head = load_head(finetune_dir)
     width = extractor.encoder.config.hidden_size
@@ -78,7 +78,12 @@ def load_bundle(bundle_dir: Path) -> Classifier:
             raise InputError(f"{bundle_dir / name}: is not read, as it could run code; remove it")
     if not (bundle_dir / _WEIGHTS).is_file():
         raise InputError(f"{bundle_dir / _WEIGHTS}: missing; make the bundle again")
-    return from_model(load_sequence_model(bundle_dir), load_tokenizer(str(bundle_dir), "bundle"))
+    return load_stock(bundle_dir)
+
+
+def load_stock(model_dir: Path) -> Classifier:
+    """Load a directory of this project's own making by stock `transformers`."""
+    return from_model(load_sequence_model(model_dir), load_tokenizer(str(model_dir), "bundle"))
 
 
 def load_sequence_model(model_dir: Path) -> Any:

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
 from pipeline.encoder.classifier import sequence_logits
 from pipeline.encoder.fitting import Best, Told, class_weights, judge, keep_best, weighted_losses
-from pipeline.encoder.loading import load_model
+from pipeline.encoder.loading import load_config, load_model
 from pipeline.encoder.optimiser import schedule, set_learning_rates
 from pipeline.encoder.precision import autocast, best_precision
 from pipeline.params import FinetuneParams, FullParams
@@ -33,9 +33,8 @@ class Texts(NamedTuple):
 
 def load_classifier(model_dir: Path, labels: Sequence[str], seed: int, dropout: float) -> Any:
     """Load a masked-LM directory as a sequence classifier, its head drawn from ``seed``."""
-    config = AutoConfig.from_pretrained(
+    config = load_config(
         model_dir,
-        local_files_only=True,
         id2label=dict(enumerate(labels)),
         label2id={label: number for number, label in enumerate(labels)},
         problem_type="single_label_classification",
@@ -45,7 +44,7 @@ def load_classifier(model_dir: Path, labels: Sequence[str], seed: int, dropout: 
             setattr(config, name, dropout)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return load_model(AutoModelForSequenceClassification, model_dir, config=config)
+        return load_model(AutoModelForSequenceClassification, model_dir, config, new_head=True)
 
 
 def finetune_full(

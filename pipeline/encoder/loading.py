@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoModelForMaskedLM
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForMaskedLM
 
 from pipeline.errors import InputError
 
@@ -21,28 +22,52 @@ def load_encoder(model_dir: Path) -> Any:
     return encoder.requires_grad_(False).eval()
 
 
-def load_model(kind: Any, model_dir: Path, **options: Any) -> Any:
-    """Load a model by one of transformers' auto classes from a directory, nothing from the hub.
+def load_config(model_dir: Path, **changes: Any) -> Any:
+    """Read a model's config, with these changes; nothing from the hub.
 
     Raises:
-        InputError: where the directory holds no such model in safetensors.
+        InputError: where the directory holds no config that transformers knows.
     """
     if not (model_dir / "config.json").is_file():
         raise InputError(f"{model_dir}: holds no model; run the stage that writes it first")
+    try:
+        return AutoConfig.from_pretrained(model_dir, local_files_only=True, **changes)
+    except (OSError, ValueError, KeyError) as error:
+        raise _cannot_load(model_dir, error) from error
+
+
+def load_model(kind: Any, model_dir: Path, config: Any = None, new_head: bool = False) -> Any:
+    """Load a model by one of transformers' auto classes from a directory, nothing from the hub.
+
+    Weights that the directory lacks are drawn from torch's generator where ``new_head`` is true.
+
+    Raises:
+        InputError: where the directory holds no such model in safetensors, or lacks weights.
+    """
+    config = config or load_config(model_dir)
     verbosity = transformers.utils.logging.get_verbosity()
-    transformers.utils.logging.set_verbosity_error()  # a new head is said by us
+    transformers.utils.logging.set_verbosity_error()  # what is missing is said below
     transformers.utils.logging.disable_progress_bar()
     try:
-        model = kind.from_pretrained(
+        model, loading = kind.from_pretrained(
             model_dir,
+            config=config,
             dtype=torch.float32,
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
-            **options,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise InputError(f"{model_dir}: cannot be loaded: {str(error).splitlines()[0]}") from error
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise _cannot_load(model_dir, error) from error
     finally:
         transformers.utils.logging.set_verbosity(verbosity)
+    if loading["missing_keys"] and not new_head:
+        lost = min(loading["missing_keys"])
+        raise InputError(f"{model_dir}: lacks the weights {lost}; run the stage that writes it")
     return model.to(device())
+
+
+def _cannot_load(model_dir: Path, error: Exception) -> InputError:
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return InputError(f"{model_dir}: cannot be loaded ({reason[0]}); make it again")

@@ -1,0 +1,170 @@
+"""Finetune: a head on the frozen encoder's features, or the whole model. Test rows are not read."""
+
+import shutil
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from pipeline import layout, reports
+from pipeline import params as settings
+from pipeline.adapters import rows
+from pipeline.adapters.rows import Rows
+from pipeline.encoder.assemble import check_head
+from pipeline.encoder.classifier import sequence_logits
+from pipeline.encoder.digest import encoder_digest
+from pipeline.encoder.features import check_length, tokenise
+from pipeline.encoder.fitting import Best, Sample, Told, check_labels, fit_head
+from pipeline.encoder.full import Texts, finetune_full, load_classifier
+from pipeline.encoder.head import save_head
+from pipeline.encoder.loading import load_config
+from pipeline.encoder.threshold import choose_shift
+from pipeline.encoder.tokenizer import load_tokenizer, save_tokenizer
+from pipeline.errors import InputError
+from pipeline.params import FinetuneParams
+from pipeline.reports import FeaturesReport, FinetunePoint, FinetuneReport
+from pipeline.track import Track
+
+MODEL = layout.stage_dir("pretrain") / "model"
+OUT = layout.stage_dir("finetune")
+_BATCH_TOKENS = 4096
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to learn, from what."""
+
+    train: Rows
+    validation: Rows
+    labels: tuple[str, ...]
+    params: FinetuneParams
+    features: FeaturesReport
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What was learnt and written."""
+
+    parameters: int
+    best: Best
+    logit_shift: float
+    encoder_digest: str
+
+
+def run(params: FinetuneParams, track: Track) -> FinetuneReport:
+    """Write build/finetune: head.safetensors and head.json, or model/ in mode full.
+
+    Of two labels the threshold is chosen on the validation rows and folded into the output's
+    bias, so that everyone who takes the greater probability applies it.
+
+    Raises:
+        InputError: where an earlier stage has not run or does not fit, a label has no training
+            row, or a feature is not finite.
+    """
+    features = reports.read(FeaturesReport)
+    before = encoder_digest(MODEL)
+    if before != features.encoder_digest:
+        raise InputError("build/features: of another encoder than build/pretrain; run `dvc repro`")
+    task = _read_task(params, features, track)
+    shutil.rmtree(OUT, ignore_errors=True)  # a file of the other mode would be taken for its own
+    trained = (_train_head if params.mode == "frozen" else _train_model)(task, track)
+    return FinetuneReport(
+        mode=params.mode,
+        labels=task.labels,
+        parameters=trained.parameters,
+        best_epoch=trained.best.epoch,
+        curve=trained.best.curve,
+        threshold=0.5 if len(task.labels) == 2 else None,
+        logit_shift=trained.logit_shift,
+        encoder_digest_before=before,
+        encoder_digest_after=trained.encoder_digest,
+    )
+
+
+def _read_task(params: FinetuneParams, features: FeaturesReport, track: Track) -> Task:
+    labels = settings.load().validate_.labels
+    parts = {part: rows.read_split(part) for part in ("train", "validation")}
+    for part, read in parts.items():
+        track.dataset(part, rows.split_path(part), len(read.ids), read.digest)
+    check_labels(torch.from_numpy(parts["train"].labels), labels)
+    return Task(**parts, labels=labels, params=params, features=features)
+
+
+def _train_head(task: Task, track: Track) -> Trained:
+    frozen = task.params.frozen
+    check_head(load_config(MODEL), frozen.hidden, task.features.pooling)
+    train, validation = (
+        _read_sample("train", task.train),
+        _read_sample("validation", task.validation),
+    )
+    head, best = fit_head(
+        train, validation, len(task.labels), task.params, _teller(frozen.epochs, track)
+    )
+    with torch.no_grad():
+        logits = head(validation.features).numpy()
+    shift = _fold_threshold(head.output, logits, task.validation.labels)
+    save_head(head, OUT)
+    parameters = sum(weights.numel() for weights in head.parameters())
+    return Trained(parameters, best, shift, encoder_digest(MODEL))
+
+
+def _train_model(task: Task, track: Track) -> Trained:
+    full, length = task.params.full, task.features.max_len_tokens
+    check_length(load_config(MODEL), length)
+    tokenizer = load_tokenizer(str(MODEL), "build/pretrain")
+    tokenizer.model_max_length = length
+    train, validation = (
+        Texts(tokenise(part.texts, tokenizer, length).ids, torch.from_numpy(part.labels))
+        for part in (task.train, task.validation)
+    )
+    model = load_classifier(MODEL, task.labels, task.params.seed, full.dropout)
+    best = finetune_full(
+        *(model, train, validation, task.params),
+        told=_teller(full.epochs, track),
+        progress=lambda done, total: track.progress(done, total, "steps"),
+    )
+    logits = sequence_logits(model, validation.ids, _BATCH_TOKENS)
+    shift = _fold_threshold(model.classifier, logits, task.validation.labels)
+    model.save_pretrained(OUT / "model")
+    save_tokenizer(tokenizer, OUT / "model")
+    return Trained(model.num_parameters(), best, shift, encoder_digest(model))
+
+
+def _fold_threshold(output: nn.Linear, logits: np.ndarray, labels: np.ndarray) -> float:
+    """Add the shift that validation rows choose to the logit of label 1, and return it."""
+    if output.out_features != 2:
+        return 0.0
+    shift = choose_shift(logits, labels)
+    with torch.no_grad():
+        output.bias[1] += shift
+    return shift
+
+
+def _read_sample(part: str, read: Rows) -> Sample:
+    path = layout.stage_dir("features") / f"{part}.npy"
+    if not path.is_file():
+        raise InputError(f"{path}: not found; run `dvc repro features` first")
+    features = np.load(path, allow_pickle=False)
+    if len(features) != len(read.ids):
+        raise InputError(
+            f"{path}: {len(features)} rows for the {len(read.ids)} of {rows.split_path(part)}; "
+            "run `dvc repro features`"
+        )
+    if not (finite := np.isfinite(features).all(axis=1)).all():
+        raise InputError(
+            f"{path}: row {int(finite.argmin())} holds NaN or infinity; the encoder is broken: "
+            "pretrain with a lower learning_rate"
+        )
+    return Sample(torch.from_numpy(features), torch.from_numpy(read.labels))
+
+
+def _teller(epochs: int, track: Track) -> Told:
+    """Return a function that tells the tracker of an epoch."""
+
+    def tell(point: FinetunePoint) -> None:
+        values = point.model_dump(exclude={"epoch"})
+        track.metrics(values, point.epoch)
+        track.progress(point.epoch, epochs, "epochs", **values)
+
+    return tell
