@@ -53,7 +53,7 @@ def test_equal_accuracies_keep_the_stronger_penalty() -> None:
 def test_the_better_baseline_is_chosen_on_validation_rows() -> None:
     learnt = baselines.fit(TRAIN, (GOOD + BAD, np.array([1, 1, 0, 0])), 2, [1.0])
     assert learnt.better == "tfidf"
-    misled = baselines.fit(TRAIN, (GOOD + BAD, np.array([1, 1, 1, 1])), 2, [1.0])
+    misled = baselines.fit(TRAIN, (GOOD * 2 + BAD[:1], np.array([1] * 5)), 2, [1.0])
     assert misled.better == "majority"
 
 
