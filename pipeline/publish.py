@@ -205,7 +205,7 @@ def _add(registry: Registry, bundle: Bundle, policy_digest: str) -> Version:
         "lock_digest": files.sha256_file(_present(layout.LOCK)),
         "policy_digest": policy_digest,
     }
-    return registry.add(bundle.folder, rows.read_split("test").texts[0], tags)
+    return registry.add(bundle.folder, tags)
 
 
 def _data_md5() -> str:

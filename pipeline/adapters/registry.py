@@ -48,11 +48,11 @@ class Registry:
         versions = sorted(map(_version, found), key=lambda version: int(version.number))
         return versions[0] if versions else None
 
-    def add(self, bundle: Path, example: str, tags: dict[str, str]) -> Version:
+    def add(self, bundle: Path, tags: dict[str, str]) -> Version:
         """Store a bundle, and make it a version: a version's files are whole, or there is none."""
         with tracking.reaching():
             run_id, _ = tracking.create_run(self._client, "publish", {"stage": "publish"})
-            uri, model_id = tracking.log_bundle(run_id, self.name, bundle, example)
+            uri, model_id = tracking.log_bundle(run_id, self.name, bundle)
             if not self._client.search_registered_models(f"name = '{self.name}'"):
                 self._client.create_registered_model(self.name)
             made = self._client.create_model_version(

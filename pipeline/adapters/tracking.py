@@ -27,6 +27,7 @@ _SETTINGS = {  # where the user has not set them
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5",
 }
+_EXAMPLE = "This is a text."  # of what may be asked; no row of the data is published
 _SERVING = ("mlflow", "pandas", "pyyaml", "safetensors", "tokenizers", "torch", "transformers")
 
 
@@ -162,7 +163,7 @@ def start_monitor(run_id: str) -> Any:
     return monitor
 
 
-def log_bundle(run_id: str, name: str, bundle: Path, example: str) -> tuple[str, str]:
+def log_bundle(run_id: str, name: str, bundle: Path) -> tuple[str, str]:
     """Store a bundle, byte for byte, as a pyfunc model of a run; return its URI and id.
 
     `pipeline.adapters.serving` loads it, from the copy of this package that is stored beside it:
@@ -182,7 +183,7 @@ def log_bundle(run_id: str, name: str, bundle: Path, example: str) -> tuple[str,
             signature=mlflow.models.ModelSignature(
                 inputs=mlflow.types.Schema([text]), outputs=mlflow.types.Schema(answer)
             ),
-            input_example=pandas.DataFrame({"text": [example]}),
+            input_example=pandas.DataFrame({"text": [_EXAMPLE]}),
             pip_requirements=[f"{each}=={_public_version(each)}" for each in _SERVING],
         )
     return stored.model_uri, stored.model_id
