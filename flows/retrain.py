@@ -12,10 +12,9 @@ from prefect.settings import get_current_settings
 
 from flows import graph, stage
 from pipeline import ingest, layout, params, publish
+from pipeline.__main__ import REFUSED_CODE
 from pipeline.adapters import tracking
 from pipeline.errors import InputError
-
-REFUSED_CODE = 3  # the exit code of a run whose bundle the gate refused
 
 
 @flow(name="retrain", validate_parameters=True)
@@ -66,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if parsed.size:
             params.set_size(parsed.size)
-        ingest.run(params.load().ingest)
+        ingest.run(params.load().ingest, print)
         graph.check_data()
         state = retrain(promote=not parsed.no_promote, return_state=True)
         publication = state.result()
@@ -78,15 +77,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _whereabouts(publication: publish.Publication | None, flow_run: UUID | None) -> str:
-    server = get_current_settings().server.api
-    base = get_current_settings().ui_url or f"http://{server.host}:{server.port} (after `make ui`)"
-    lines = [
-        f"report   {(layout.stage_dir('report') / 'index.html').resolve()}",
-        f"Prefect  {base}/runs/flow-run/{flow_run}",
-    ]
-    if publication:
-        lines += [f"MLflow   {publication.page}", "", publication.summary()]
-    return "\n".join(lines)
+    settings = get_current_settings()
+    here = f"http://{settings.server.api.host}:{settings.server.api.port}"
+    prefect = f"{settings.ui_url or here}/runs/flow-run/{flow_run}"
+    after = "" if settings.api.url else " (after `make ui`)"
+    made = publication.summary() if publication else f"bundle    {layout.stage_dir('bundle')}"
+    return f"\n{made}\nPrefect   {prefect}{after}"
 
 
 if __name__ == "__main__":
