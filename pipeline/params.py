@@ -154,7 +154,9 @@ class AuditParams(Section):
     min_group_rows: int = pydantic.Field(gt=0)  # fewer rows than this: not evaluated
     max_counterfactuals: int | None = None  # test texts swapped; null for all
     max_pairs: int | None = None  # CrowS-Pairs pairs scored; null for all
-    competence_nats: float = pydantic.Field(gt=0)  # held-out loss must be this far below untrained
+    competence_nats: float = pydantic.Field(
+        gt=0
+    )  # held-out loss must be this far below a blind model's
     confidence: float = pydantic.Field(gt=0.5, lt=1)
     resamples: int = pydantic.Field(ge=100)
     seed: int = pydantic.Field(ge=0)

@@ -4,6 +4,7 @@ A report says what was found, never how long it took or when, so that equal inpu
 bytes. Times, rates and run ids go to MLflow and to .charter/runs/STAGE.json.
 """
 
+import json
 import math
 from typing import Any, Literal, TypeVar
 
@@ -322,7 +323,7 @@ def read(kind: type[R]) -> R:
 def parse(kind: type[R], raw: Any, where: str, stage: str) -> R:
     """Parse JSON as a report; ``where`` is named in errors."""
     try:
-        return kind.model_validate_json(files.json.dumps(raw))
+        return kind.model_validate_json(json.dumps(raw))
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
