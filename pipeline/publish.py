@@ -19,7 +19,6 @@ from pipeline.adapters import rows, tracking
 from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
 from pipeline.errors import InputError
 from pipeline.measure import paired
-from pipeline.measure.outcomes import decide
 from pipeline.params import BundleParams
 from pipeline.policy import gate, rules
 from pipeline.policy.gate import ChampionComparison, Decision
@@ -184,7 +183,7 @@ def compare(registry: Registry, champion: Version, bundle: Bundle) -> ChampionCo
 
 
 def _ask(folder: Path, labels: list[str], texts: Sequence[str]) -> np.ndarray:
-    """Return a bundle's answers (n,) to texts, decided as its own evaluation decided."""
+    """Return a bundle's answers (n,) to texts: the likeliest labels."""
     from pipeline.encoder import classifier
 
     where = folder / "reports" / "finetune.json"
@@ -194,7 +193,7 @@ def _ask(folder: Path, labels: list[str], texts: Sequence[str]) -> np.ndarray:
             f"the champion's labels are {', '.join(finetuned.labels)} and the bundle's"
             f" {', '.join(labels)}; publish other labels under another bundle.name"
         )
-    return decide(classifier.load_bundle(folder).probabilities(texts), finetuned.threshold)
+    return classifier.load_bundle(folder).probabilities(texts).argmax(axis=1)
 
 
 def _add(registry: Registry, bundle: Bundle, policy_digest: str) -> Version:

@@ -299,17 +299,19 @@ def test_rollback_without_a_champion_says_so(params: BundleParams) -> None:
 
 
 def test_publish_exits_with_0_when_promoted_and_3_when_refused(
-    params: BundleParams, capsys: pytest.CaptureFixture[str]
+    params: BundleParams, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = Path("params.yaml")
     config.write_text(re.sub(r"name: .*", f"name: {params.name}", config.read_text(), count=1))
     assert main(["publish"]) == 0
-    assert "promoted" in capsys.readouterr().out
+    said = capfd.readouterr()
+    assert "promoted" in said.out
+    assert "INFO" not in said.err
     bundle_factory.build(params.name, seed=1, encoder_digest_after="0" * 64)
     config.write_text(re.sub(r"name: .*", f"name: {params.name}", config.read_text(), count=1))
     assert main(["publish"]) == REFUSED_CODE == 3
     assert main(["rollback"]) == 2
-    assert "no champion before it" in capsys.readouterr().err
+    assert "no champion before it" in capfd.readouterr().err
 
 
 def ask(port: int, texts: list[str]) -> Any:

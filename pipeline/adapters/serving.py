@@ -27,6 +27,7 @@ class Server:
         files.verify_files(bundle)
         import transformers
 
+        transformers.utils.logging.disable_progress_bar()
         self._ask = transformers.pipeline("text-classification", model=str(bundle), truncation=True)
 
     def predict(self, frame: "pandas.DataFrame", params: Any = None) -> "pandas.DataFrame":  # noqa: ARG002

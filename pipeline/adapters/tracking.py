@@ -32,19 +32,25 @@ _SERVING = ("mlflow", "pandas", "pyyaml", "safetensors", "tokenizers", "torch", 
 
 
 def connect() -> Any:
-    """Return an `mlflow.MlflowClient` on the tracking URI; MLflow is imported here."""
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
-    telemetry.switch_off()
+    """Return an `mlflow.MlflowClient` on the tracking URI."""
+    _settle()
     import mlflow
 
     mlflow.set_tracking_uri(tracking_uri())
     return mlflow.MlflowClient()
 
 
+def _settle() -> None:
+    """Set what MLflow reads when it is first imported."""
+    telemetry.switch_off()
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
 @contextlib.contextmanager
 def reaching() -> Iterator[None]:
     """Turn what MLflow raises, or lets through from below it, into an `InputError`."""
+    _settle()
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -81,7 +81,7 @@ class Decision(Report):
         lines += [f"does not apply: {rule}" for rule in self.not_applicable]
         lines += [f"warning: {reason}" for reason in self.warnings()]
         lines += [f"refused: {reason}" for reason in self.reasons()]
-        return "\n".join([*lines, f"promote: {'yes' if self.promote else 'no'}"])
+        return "\n".join([*lines, f"the gate {'passes' if self.promote else 'refuses'} it"])
 
 
 def decide(

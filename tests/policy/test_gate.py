@@ -361,7 +361,7 @@ def test_the_summary_names_each_rule_and_the_outcome() -> None:
     decision = decide(REPORTS, SHIPPED, None)
     text = decision.summary()
     assert all(one.id in text for one in SHIPPED.rules)
-    assert text.endswith("promote: yes")
+    assert text.endswith("the gate passes it")
     refused = decide({}, SHIPPED, None)
     assert refused.summary().count("refused:") == len(refused.reasons())
 
