@@ -63,22 +63,20 @@ def fractions(salt: str, keys: Sequence[str]) -> Fractions:
     return np.fromiter((int.from_bytes(d[:8]) / 2**64 for d in digests), np.float64, len(keys))
 
 
-def lowest(salt: str, ids: Sequence[str], limit: int | None) -> Mask:
-    """Return which rows to keep: the ``limit`` lowest by a hash that is not that of the parts.
+def lowest(ids: Sequence[str], limit: int | None) -> Mask:
+    """Return which rows to keep: those of the ``limit`` lowest ids, which are hashes themselves.
 
     The rows that a lower limit keeps are among those of a higher one.
     """
-    if limit is None or limit >= len(ids):
-        return np.ones(len(ids), np.bool_)
     kept = np.zeros(len(ids), np.bool_)
-    kept[np.argsort(fractions(f"{salt}\nkeep", ids), kind="stable")[:limit]] = True
+    kept[np.argsort(np.array(ids, np.str_), kind="stable")[:limit]] = True
     return kept
 
 
 def split_labelled(rows: pyarrow.Table, params: SplitParams) -> dict[str, pyarrow.Table]:
     """Return train, validation and test, each sorted by id."""
     rows = rows.sort_by("id")
-    rows = rows.filter(lowest(params.salt, rows["id"].to_pylist(), params.max_rows))
+    rows = rows.filter(lowest(rows["id"].to_pylist(), params.max_rows))
     drawn = _draw(rows, params.salt)
     edge = params.test_share + params.validation_share
     return {
@@ -91,7 +89,7 @@ def split_labelled(rows: pyarrow.Table, params: SplitParams) -> dict[str, pyarro
 def split_corpus(source: Path, folder: Path, params: SplitParams, track: Track) -> dict[str, int]:
     """Write corpus_train and corpus_heldout, each sorted by id; return their numbers of rows."""
     ids = pyarrow.parquet.read_table(source, columns=["id"])["id"].to_pylist()
-    kept = np.sort(np.array(ids)[lowest(params.salt, ids, params.max_documents)])
+    kept = np.sort(np.array(ids)[lowest(ids, params.max_documents)])
     counts = {"corpus_train": 0, "corpus_heldout": 0}
     schema = pyarrow.parquet.read_schema(source)
     with ExitStack() as stack:

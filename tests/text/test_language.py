@@ -51,7 +51,7 @@ def test_another_script_is_seen(text: str) -> None:
     assert guess(text) == "not Latin"
 
 
-@pytest.mark.parametrize("text", ["", "12:30 :-)", "Wow!", "Stunning, gorgeous"])
+@pytest.mark.parametrize("text", ["", "12:30 :-)", "Wow!", "Stunning, gorgeous", "Is in"])
 def test_a_text_without_common_words_is_undetermined(text: str) -> None:
     assert guess(text) == "undetermined"
 
