@@ -17,13 +17,17 @@ class Answers:
 
     texts: Sequence[str]
     probabilities: np.ndarray  # (n, K)
-    predicted: np.ndarray  # (n,)
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The likeliest label (n,), the first of equals."""
+        return self.probabilities.argmax(axis=1)
 
     def of(self, texts: Sequence[str]) -> "Answers":
         """Return the answers to some of the texts, in their order."""
         place = {text: row for row, text in enumerate(self.texts)}
         picked = [place[text] for text in texts]
-        return Answers(texts, self.probabilities[picked], self.predicted[picked])
+        return Answers(texts, self.probabilities[picked])
 
 
 def compare(name: str, before: Answers, after: Answers, bootstrap: Bootstrap) -> Counterfactual:
@@ -55,7 +59,7 @@ def followed(before: Answers, after: Answers) -> tuple[np.ndarray, np.ndarray]:
     Beyond two labels it is each row's likeliest label before.
     """
     rows, K = before.probabilities.shape
-    label = np.ones(rows, np.int64) if K == 2 else before.probabilities.argmax(axis=1)
+    label = np.ones(rows, np.int64) if K == 2 else before.predicted
     return before.probabilities[np.arange(rows), label], after.probabilities[np.arange(rows), label]
 
 

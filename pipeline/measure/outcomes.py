@@ -11,14 +11,18 @@ class Outcomes:
     """Labels and answers of n rows, K labels."""
 
     labels: np.ndarray  # (n,) true labels, 0 to K - 1
-    predicted: np.ndarray  # (n,) need not be the likeliest: a threshold may be in use
     probabilities: np.ndarray  # (n, K)
     names: Sequence[str]  # the K labels' names
 
     def __post_init__(self) -> None:
         """Hold the shapes to each other."""
-        assert self.labels.shape == self.predicted.shape == self.probabilities.shape[:1]
+        assert self.labels.shape == self.probabilities.shape[:1]
         assert self.probabilities.shape[1] == len(self.names) >= 2
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The likeliest label (n,), the first of equals."""
+        return self.probabilities.argmax(axis=1)
 
     @property
     def correct(self) -> np.ndarray:

@@ -26,7 +26,7 @@ FAIRLEARN = {
 
 
 def outcomes(labels: np.ndarray, predicted: np.ndarray, K: int = 2) -> Outcomes:
-    return Outcomes(labels, predicted, np.eye(K)[predicted], [f"label {k}" for k in range(K)])
+    return Outcomes(labels, np.eye(K)[predicted], [f"label {k}" for k in range(K)])
 
 
 def world(n: int, seed: int, K: int = 2) -> tuple[Outcomes, np.ndarray]:

@@ -6,7 +6,7 @@ from sklearn import metrics
 
 from pipeline.measure import scores
 from pipeline.measure.intervals import Bootstrap
-from pipeline.measure.outcomes import Outcomes, decide
+from pipeline.measure.outcomes import Outcomes
 
 BOOTSTRAP = Bootstrap(confidence=0.95, resamples=300, seed=1)
 NAMES = ("bad", "fair", "good")
@@ -17,13 +17,13 @@ def random_outcomes(n: int, K: int, seed: int) -> Outcomes:
     labels = draw.integers(K, size=n)
     table = draw.dirichlet(np.ones(K), size=n) + 0.7 * np.eye(K)[labels]
     table = np.round(table / table.sum(axis=1, keepdims=True), 2)  # with ties
-    return Outcomes(labels, table.argmax(axis=1), table, [f"label {k}" for k in range(K)])
+    return Outcomes(labels, table, [f"label {k}" for k in range(K)])
 
 
 def by_hand() -> Outcomes:
     """True 0 0 1 1 2, said 0 1 1 1 2: accuracy 4/5, F1 2/3, 4/5, 1."""
     labels, predicted = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 2])
-    return Outcomes(labels, predicted, 0.7 * np.eye(3)[predicted] + 0.1, NAMES)
+    return Outcomes(labels, 0.7 * np.eye(3)[predicted] + 0.1, NAMES)
 
 
 def test_small_case_by_hand() -> None:
@@ -88,12 +88,7 @@ def test_curve_is_scikit_learns_and_its_area_is_the_area() -> None:
 def test_the_order_of_rows_changes_no_point() -> None:
     outcomes = random_outcomes(120, 3, seed=3)
     order = np.random.default_rng(0).permutation(120)
-    shuffled = Outcomes(
-        outcomes.labels[order],
-        outcomes.predicted[order],
-        outcomes.probabilities[order],
-        outcomes.names,
-    )
+    shuffled = Outcomes(outcomes.labels[order], outcomes.probabilities[order], outcomes.names)
     first, second = (scores.score(o, {}, 10, BOOTSTRAP) for o in (outcomes, shuffled))
     for name in ("accuracy", "macro_f1", "roc_auc", "brier", "ece"):
         assert getattr(first, name).point == pytest.approx(getattr(second, name).point, abs=1e-12)
@@ -103,9 +98,8 @@ def test_the_order_of_rows_changes_no_point() -> None:
 def test_a_label_without_rows_is_undefined_and_named_and_never_zero() -> None:
     outcomes = by_hand()
     kept = outcomes.labels < 2
-    labels, predicted = outcomes.labels[kept], outcomes.predicted[kept]
-    table = outcomes.probabilities[kept]
-    found = scores.score(Outcomes(labels, predicted, table, NAMES), {}, 5, BOOTSTRAP)
+    without = Outcomes(outcomes.labels[kept], outcomes.probabilities[kept], NAMES)
+    found = scores.score(without, {}, 5, BOOTSTRAP)
     absent = found.per_class["good"]
     assert [absent[name].point for name in ("precision", "recall", "f1")] == [None] * 3
     for figure in (found.macro_f1, found.roc_auc):
@@ -117,7 +111,7 @@ def test_a_label_without_rows_is_undefined_and_named_and_never_zero() -> None:
 def test_a_label_that_is_never_said_has_no_precision_but_an_f1_of_zero() -> None:
     labels = np.array([0, 0, 1])
     table = np.tile([0.6, 0.4], (3, 1))
-    outcomes = Outcomes(labels, table.argmax(axis=1), table, NAMES[:2])
+    outcomes = Outcomes(labels, table, NAMES[:2])
     found = scores.score(outcomes, {}, 5, BOOTSTRAP).per_class["fair"]
     assert (found["precision"].point, found["precision"].note) == (None, "never predicted")
     assert (found["recall"].point, found["f1"].point) == (0, 0)
@@ -125,7 +119,7 @@ def test_a_label_that_is_never_said_has_no_precision_but_an_f1_of_zero() -> None
 
 def test_one_label_only_has_no_area() -> None:
     table = np.array([[0.4, 0.6], [0.2, 0.8]])
-    outcomes = Outcomes(np.array([1, 1]), np.array([1, 1]), table, NAMES[:2])
+    outcomes = Outcomes(np.array([1, 1]), table, NAMES[:2])
     assert scores.roc_auc(outcomes, BOOTSTRAP).point is None
     assert scores.roc_curves(outcomes, 10) == {}
 
@@ -133,7 +127,7 @@ def test_one_label_only_has_no_area() -> None:
 def test_a_constant_score_has_an_area_of_one_half() -> None:
     table = np.tile([0.3, 0.7], (6, 1))
     labels = np.array([0, 1] * 3)
-    found = scores.roc_auc(Outcomes(labels, table.argmax(axis=1), table, NAMES[:2]), BOOTSTRAP)
+    found = scores.roc_auc(Outcomes(labels, table, NAMES[:2]), BOOTSTRAP)
     assert (found.point, found.low, found.high) == (0.5, 0.5, 0.5)
 
 
@@ -145,7 +139,7 @@ def test_intervals_of_area_and_macro_f1_hold_the_truth_as_often_as_they_say() ->
         x = draw.normal(size=150) + labels
         chance = 1 / (1 + np.exp(0.5 - x))
         table = np.stack([1 - chance, chance], axis=1)
-        outcomes = Outcomes(labels, decide(table, 0.5), table, NAMES[:2])
+        outcomes = Outcomes(labels, table, NAMES[:2])
         bootstrap = Bootstrap(0.95, 200, seed)
         area, f1 = scores.roc_auc(outcomes, bootstrap), scores.f1_scores(outcomes, bootstrap)[1]
         held += (area.low <= 0.76025 <= area.high, f1.low <= 0.69146 <= f1.high)
@@ -153,8 +147,6 @@ def test_intervals_of_area_and_macro_f1_hold_the_truth_as_often_as_they_say() ->
     assert (held / 300 <= 0.98).all()
 
 
-def test_a_threshold_decides_between_two_labels_only_where_it_is_given() -> None:
+def test_the_answer_is_the_likeliest_label_and_the_first_of_equals() -> None:
     table = np.array([[0.6, 0.4], [0.3, 0.7], [0.5, 0.5]])
-    assert decide(table, None).tolist() == [0, 1, 0]
-    assert decide(table, 0.4).tolist() == [1, 1, 1]
-    assert decide(table, 0.71).tolist() == [0, 0, 0]
+    assert Outcomes(np.array([0, 1, 1]), table, NAMES[:2]).predicted.tolist() == [0, 1, 0]

@@ -1,0 +1,185 @@
+"""Against the predictions file, the swap and scorer themselves, and changed inputs."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import trained
+
+from pipeline import files, layout, params, reports
+from pipeline.encoder import scoring
+from pipeline.errors import InputError
+from pipeline.reports import AuditReport, Gap, PretrainReport
+from pipeline.stages import audit, evaluate
+from pipeline.text import gender_swap, identity_templates
+from pipeline.track import Silent
+
+OUT = layout.stage_dir("audit")
+PREDICTIONS = layout.stage_dir("evaluate") / "predictions.parquet"
+
+
+class Recorder(Silent):
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        assert step == 0
+        self.seconds.update(values)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluated")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        trained.build(folder)
+        section = params.load().evaluate.model_copy(update={"resamples": 100})
+        reports.write("evaluate", evaluate.run(section, Silent()))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path / "copy"
+    shutil.copytree(world, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def run(track: Recorder | None = None, **changes: Any) -> AuditReport:
+    changes = {"resamples": 100, "min_group_rows": 10, "max_pairs": None} | changes
+    section = params.load().audit.model_copy(update=changes)
+    return audit.run(section, track or Recorder())
+
+
+def gap_of(report: AuditReport, column: str, metric: str) -> Gap:
+    return next(gap for gap in report.gaps if (gap.column, gap.metric) == (column, metric))
+
+
+def test_groups_and_gaps_are_those_of_the_predictions_file() -> None:
+    report = run()
+    found = {
+        name: np.array(column) for name, column in pq.read_table(PREDICTIONS).to_pydict().items()
+    }
+    positive = found["label"] == 1
+    rates = {}
+    for score in report.groups["gender"]:
+        member = found["gender"] == score.value
+        rates[score.value] = found["predicted"][member & positive].mean()
+        assert (score.rows, score.positives) == (member.sum(), (member & positive).sum())
+        assert score.true_positive_rate.point == pytest.approx(rates[score.value])
+    gap = gap_of(report, "gender", "true_positive_rate")
+    assert gap.gap.point == pytest.approx(max(rates.values()) - min(rates.values()))
+    assert set(gap.widest) == {min(rates, key=rates.get), max(rates, key=rates.get)}
+    assert {(gap.column, gap.metric) for gap in report.gaps} == {
+        (column, metric)
+        for column in ("domain", "gender")
+        for metric in ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate")
+    }
+
+
+def test_a_group_without_test_rows_is_reported_and_left_out_by_name() -> None:
+    """The domain "radio" is in training rows only, "tram" in a handful of test rows."""
+    report = run()
+    radio = next(score for score in report.groups["domain"] if score.value == "radio")
+    assert (radio.rows, radio.accuracy.point) == (0, None)
+    left_out = gap_of(report, "domain", "accuracy").groups_left_out
+    assert set(left_out) == {"radio", "tram"}
+    assert left_out["radio"] == "0 of the 10 rows needed"
+
+
+def test_a_declared_column_that_is_absent_is_named_with_those_that_are_there() -> None:
+    with pytest.raises(InputError, match=r"'gendre'; did you mean 'gender'.*have domain, gender"):
+        run(groups=("domain", "gendre"))
+
+
+def test_the_swap_is_of_test_texts_and_its_figures_are_those_of_the_items() -> None:
+    report = run()
+    swap = report.counterfactuals[0]
+    every = pq.read_table(OUT / "counterfactuals.parquet").to_pylist()
+    items = [item for item in every if item["name"] == "gender_swap"]
+    assert swap.texts == len(items) > 50
+    assert all(
+        item["counterpart"] == gender_swap.swap(item["text"]) != item["text"] for item in items
+    )
+    flips = np.mean([item["predicted_before"] != item["predicted_after"] for item in items])
+    moved = [item["probability_after"] - item["probability_before"] for item in items]
+    assert swap.flip_rate.point == pytest.approx(flips)
+    assert swap.mean_change.point == pytest.approx(np.mean(moved))
+    assert swap.mean_absolute_change.point == pytest.approx(np.mean(np.abs(moved)))
+    assert any(moved)
+    assert (
+        next(e for e in run(max_counterfactuals=7).counterfactuals if e.name == "gender_swap").texts
+        == 7
+    )
+
+
+def test_every_pair_of_identity_groups_is_reported() -> None:
+    names = {each.name for each in run().counterfactuals}
+    assert names == {"gender_swap"} | {pair.name for pair in identity_templates.comparisons()}
+
+
+def test_crows_pairs_is_the_share_of_pairs_that_the_scorer_prefers() -> None:
+    found = run().crows_pairs
+    model, tokenizer = scoring.load(layout.stage_dir("pretrain") / "model")
+    scores = scoring.score_pairs(model, tokenizer, [pair[:2] for pair in trained.PAIRS])
+    assert found.score.point == pytest.approx(100 * (scores[:, 0] > scores[:, 1]).mean())
+    assert (found.score.n, found.antistereo.n) == (4, 1)
+    assert set(found.per_type) == {"gender", "nationality"}
+    items = pq.read_table(OUT / "crows_pairs.parquet").to_pydict()
+    assert items["score_more"] == pytest.approx(scores[:, 0])
+    assert run(max_pairs=2).crows_pairs.score.n == 2
+
+
+def test_an_incompetent_language_model_has_no_score() -> None:
+    """Half a nat better than token frequencies, or than its untrained twin, is not one nat."""
+    good = reports.read(PretrainReport)
+    assert run().competent
+    assert (OUT / "crows_pairs.parquet").exists()
+    for changed in (
+        {"final_loss": good.unigram_loss - 0.5},
+        {"untrained_loss": good.final_loss + 0.5},
+    ):
+        poor = good.model_copy(update=changed)
+        reports.write("pretrain", poor)
+        report = run()
+        assert (report.competent, report.crows_pairs) == (False, None)
+        assert f"{poor.final_loss:.2f}" in report.competence
+        assert not (OUT / "crows_pairs.parquet").exists()
+
+
+def test_without_the_benchmark_there_is_no_score_and_a_reason() -> None:
+    audit.CROWS_PAIRS.unlink()
+    report = run()
+    assert (report.competent, report.crows_pairs, report.benchmark_digests) == (True, None, {})
+    assert "crows_pairs.csv is not there" in report.competence
+
+
+def test_predictions_of_other_rows_are_refused() -> None:
+    table = pq.read_table(PREDICTIONS)
+    pq.write_table(table.slice(1), PREDICTIONS)
+    with pytest.raises(InputError, match="is of other rows than"):
+        run()
+    PREDICTIONS.unlink()
+    with pytest.raises(
+        InputError, match=r"predictions\.parquet: not found; run `dvc repro evaluate`"
+    ):
+        run()
+
+
+def test_equal_inputs_give_equal_bytes_and_seconds_go_to_the_tracker() -> None:
+    recorder = Recorder()
+    first = run(recorder)
+    digests = files.sha256_tree(OUT)
+    shutil.rmtree(OUT)
+    assert run() == first
+    assert files.sha256_tree(OUT) == digests
+    assert set(digests) == {"counterfactuals.parquet", "crows_pairs.parquet", "plots/gaps.svg"}
+    assert set(recorder.seconds) == {"gaps_s", "counterfactuals_s", "crows_pairs_s"}
+    assert str(first.benchmark_digests[str(audit.CROWS_PAIRS)]) == files.sha256_file(
+        audit.CROWS_PAIRS
+    )
