@@ -156,7 +156,7 @@ class AuditParams(Section):
     max_pairs: int | None = None  # CrowS-Pairs pairs scored; null for all
     competence_nats: float = pydantic.Field(
         gt=0
-    )  # held-out loss must be this far below a blind model's
+    )  # held-out loss must be so far below blind guesses'
     confidence: float = pydantic.Field(gt=0.5, lt=1)
     resamples: int = pydantic.Field(ge=100)
     seed: int = pydantic.Field(ge=0)
