@@ -39,9 +39,15 @@ def is_current(stage: str | None = None) -> bool:
 def check_data() -> None:
     """Refuse data/ that data.dvc does not describe: what is trained on must be on record.
 
+    Data that it does describe is put into DVC's cache, if it is not there yet.
+
     Raises:
         InputError: with the command that records it.
     """
-    with Repo() as repo:
-        if repo.status(targets=["data.dvc"]):
+    with Repo() as repo, repo.lock:
+        (stage,) = repo.stage.collect("data.dvc")
+        (data,) = stage.outs
+        if not data.exists or data.changed_checksum():
             raise InputError("data/ is not what data.dvc records; run `dvc add data`, then commit")
+        if data.changed_cache():
+            data.commit()

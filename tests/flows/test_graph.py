@@ -1,5 +1,6 @@
 """The order of stages is DVC's, whatever dvc.yaml's own order."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +65,17 @@ def test_data_that_data_dvc_does_not_record_is_refused() -> None:
     Path("data/b").write_text("2")
     with pytest.raises(InputError, match="dvc add data"):
         graph.check_data()
+
+
+def test_data_on_record_but_not_in_the_cache_is_put_there(repo: Path) -> None:
+    shutil.rmtree(repo / ".dvc" / "cache")
+    graph.check_data()
+    assert graph.is_current("data.dvc")
+
+
+def test_data_neither_on_record_nor_in_the_cache_is_refused(repo: Path) -> None:
+    shutil.rmtree(repo / ".dvc" / "cache")
+    (repo / "data" / "a").write_text("3")
+    with pytest.raises(InputError, match="dvc add data"):
+        graph.check_data()
+    assert not graph.is_current("data.dvc")
