@@ -1,7 +1,8 @@
 """Epochs with early stopping on validation loss; and the head fitted to cached features."""
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -45,16 +46,16 @@ def fit_head(
     order = torch.Generator().manual_seed(params.seed)
 
     def run_epoch(epoch: int) -> FinetunePoint:
-        rows = torch.randperm(len(train.labels), generator=order)
-        batches = [
-            Sample(*(part[chunk] for part in train)) for chunk in rows.split(frozen.batch_rows)
-        ]
-        loss = sum(_step(head, optimiser, batch, weights, frozen.l2) for batch in batches)
+        loss = 0.0
+        for rows in torch.randperm(len(train.labels), generator=order).split(frozen.batch_rows):
+            batch = Sample(train.features[rows], train.labels[rows])
+            loss += _step(head, optimiser, batch, weights, frozen.l2)
         with torch.no_grad():
             logits = head(validation.features)
         return judge(epoch, loss / len(train.labels), logits, validation.labels, weights)
 
-    return head, keep_best(head, frozen.epochs, frozen.patience_epochs, run_epoch, told)
+    with _one_thread():
+        return head, keep_best(head, frozen.epochs, frozen.patience_epochs, run_epoch, told)
 
 
 def keep_best(
@@ -130,6 +131,17 @@ def check_labels(labels: torch.Tensor, names: Sequence[str]) -> None:
                 f"build/split/train.parquet: no row is labelled {name!r}; add some to "
                 "data/labelled, or take it out of validate.labels"
             )
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """A head's matrices are too small to share out, and sums have one order on every machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _new_head(width: int, hidden: bool, labels: int, seed: int) -> Head:

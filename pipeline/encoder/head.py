@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
@@ -54,7 +55,7 @@ def load_head(folder: Path) -> Head:
     try:
         head = Head(**files.read_json(folder / SHAPE))
         head.load_state_dict(load_file(folder / WEIGHTS))
-    except (TypeError, RuntimeError) as error:
+    except (TypeError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"{folder / SHAPE}: does not fit {WEIGHTS}; run `dvc repro finetune`"
         ) from error

@@ -1,0 +1,162 @@
+"""Features against one text at a time by transformers and numpy, and the cache against them."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from toy_labels import features_params, toy_texts, write_encoder
+from toy_model import toy_tokenizer
+
+from pipeline import files
+from pipeline.encoder.features import Extractor, batches, load_extractor, tokenise
+from pipeline.encoder.loading import load_encoder
+from pipeline.errors import InputError
+
+TEXTS = toy_texts(60)[0]
+LAST_BITS = 1e-6  # batches of other sizes: 0 was measured with MiniLM on AVX2, but is not promised
+
+
+@pytest.fixture(scope="module", params=["bert", "modernbert"])
+def model_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder with strong dropout in its config, so that dropout would be seen."""
+    return write_encoder(tmp_path_factory.mktemp("model"), architecture=request.param, dropout=0.5)
+
+
+def _extract(model_dir: Path, cache: Path, **params: Any) -> Extractor:
+    return load_extractor(model_dir, features_params(**params), cache)
+
+
+def _by_hand(model_dir: Path, text: str, pooling: str) -> np.ndarray:
+    """One text, cut to 12 tokens, through transformers; pooled and standardised by numpy."""
+    ids = toy_tokenizer()(text, truncation=True, max_length=12, return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        hidden = load_encoder(model_dir)(input_ids=ids).last_hidden_state[0].double().numpy()
+    pooled = hidden.mean(axis=0) if pooling == "mean" else hidden[0]
+    return (pooled - pooled.mean()) / pooled.std()
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_a_feature_is_the_standardised_pool_of_its_own_text(
+    model_dir: Path, tmp_path: Path, pooling: str
+) -> None:
+    features = _extract(model_dir, tmp_path, pooling=pooling).features(TEXTS)
+    assert features.dtype == np.float32
+    for text, row in list(zip(TEXTS, features, strict=True))[:8]:
+        np.testing.assert_allclose(row, _by_hand(model_dir, text, pooling), atol=1e-5)
+
+
+def test_padding_and_its_mask_would_give_the_same_features(model_dir: Path, tmp_path: Path) -> None:
+    """The reference pads all texts to the longest; ours never sees a padding token."""
+    padded = toy_tokenizer()(TEXTS, truncation=True, max_length=12, padding=True)
+    ids, mask = torch.tensor(padded["input_ids"]), torch.tensor(padded["attention_mask"])
+    with torch.no_grad():
+        hidden = load_encoder(model_dir)(input_ids=ids, attention_mask=mask).last_hidden_state
+    mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    expected = torch.nn.functional.layer_norm(mean, mean.shape[-1:], eps=1e-12)
+    features = _extract(model_dir, tmp_path).features(TEXTS)
+    np.testing.assert_allclose(features, expected, atol=1e-5)
+
+
+def test_dropout_is_off_so_that_a_text_has_one_vector(model_dir: Path, tmp_path: Path) -> None:
+    extractor = _extract(model_dir, tmp_path / "a")
+    assert not any(module.training for module in extractor.encoder.modules())
+    assert not any(weights.requires_grad for weights in extractor.encoder.parameters())
+    again = _extract(model_dir, tmp_path / "b").features(TEXTS)
+    np.testing.assert_array_equal(extractor.features(TEXTS), again)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 50, 10_000])
+def test_neither_order_nor_batches_change_a_row(
+    model_dir: Path, tmp_path: Path, batch_tokens: int
+) -> None:
+    features = _extract(model_dir, tmp_path / "a").features(TEXTS)
+    order = np.random.default_rng(0).permutation(len(TEXTS))
+    other = _extract(model_dir, tmp_path / "b", batch_tokens=batch_tokens)
+    permuted = other.features([TEXTS[place] for place in order])
+    np.testing.assert_allclose(permuted, features[order], atol=LAST_BITS)
+
+
+def test_the_cache_equals_recomputation_bit_for_bit(model_dir: Path, tmp_path: Path) -> None:
+    computed = _extract(model_dir, tmp_path / "a").features(TEXTS)
+    cached = _extract(model_dir, tmp_path / "a").features(TEXTS)
+    recomputed = _extract(model_dir, tmp_path / "b").features(TEXTS)
+    np.testing.assert_array_equal(cached, computed)
+    np.testing.assert_array_equal(recomputed, computed)
+
+
+def test_a_text_is_run_once_however_often_it_is_asked_for(model_dir: Path, tmp_path: Path) -> None:
+    ran: list[int] = []
+    extractor = _extract(model_dir, tmp_path)
+    extractor.encoder.register_forward_hook(
+        lambda _, __, given, ___: ran.append(len(given["input_ids"])), with_kwargs=True
+    )
+    distinct = len(set(TEXTS))
+    extractor.features(TEXTS[:20] + TEXTS[:20])
+    extractor.features(TEXTS)
+    extractor.features(TEXTS[::-1])
+    assert sum(ran) == distinct
+
+
+def test_a_kill_loses_no_more_than_a_part(
+    model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third part of five texts fails; the first two are in the cache afterwards."""
+    monkeypatch.setattr("pipeline.encoder.features._CACHED_TEXTS", 5)
+    extractor = _extract(model_dir, tmp_path)
+
+    def fail(done: int, total: int) -> None:
+        if done > 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extractor.features(TEXTS, fail)
+    told: list[tuple[int, int]] = []
+    extractor.features(TEXTS, lambda done, total: told.append((done, total)))
+    assert told[-1] == (len(set(TEXTS)) - 10, len(set(TEXTS)) - 10)
+
+
+def test_the_key_changes_with_all_that_a_feature_depends_on(tmp_path: Path) -> None:
+    first, other = (write_encoder(tmp_path / str(seed), seed=seed) for seed in (1, 2))
+    cased = shutil.copytree(first, tmp_path / "cased")
+    tokenizer = files.read_json(cased / "tokenizer_config.json")
+    files.write_json(cased / "tokenizer_config.json", tokenizer | {"do_lower_case": False})
+    variants = [
+        _extract(first, tmp_path),
+        _extract(other, tmp_path),
+        _extract(cased, tmp_path),
+        _extract(first, tmp_path, pooling="cls"),
+        _extract(first, tmp_path, max_len_tokens=11),
+    ]
+    assert len({extractor.cache_path for extractor in variants}) == len(variants)
+    assert _extract(first, tmp_path, batch_tokens=7).cache_path == variants[0].cache_path
+
+
+def test_no_text_has_no_features(model_dir: Path, tmp_path: Path) -> None:
+    assert _extract(model_dir, tmp_path).features([]).shape == (0, 16)
+
+
+def test_truncation_keeps_the_ends_and_is_counted() -> None:
+    tokenised = tokenise(["w5 w6 w7", "w5 w6", ""], toy_tokenizer(), 4)
+    assert tokenised.ids == [[2, 5, 6, 3], [2, 5, 6, 3], [2, 3]]
+    assert tokenised.truncated == 1
+
+
+def test_more_tokens_than_positions_are_refused_by_name(model_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"features\.max_len_tokens: 17 .* 16 positions"):
+        _extract(model_dir, tmp_path, max_len_tokens=17)
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.integers(1, 100))
+def test_batches_hold_every_text_once_of_one_length_within_the_limit(
+    lengths: list[int], batch_tokens: int
+) -> None:
+    made = list(batches([[0] * length for length in lengths], batch_tokens))
+    assert sorted(place for batch in made for place in batch) == list(range(len(lengths)))
+    for batch in made:
+        assert len({lengths[place] for place in batch}) == 1
+        assert len(batch) == 1 or sum(lengths[place] for place in batch) <= batch_tokens
