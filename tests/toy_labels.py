@@ -44,11 +44,16 @@ def finetune_params(
 
 
 def toy_texts(count: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
-    """Return texts of 1 to 14 words and labels: 1 where the first word is above w26."""
+    """Return texts of 1 to 14 words and their labels: of label 1, most words are above w26."""
     rng = np.random.default_rng(seed)
-    words = [rng.integers(5, 50, rng.integers(1, 15)) for _ in range(count)]
-    labels = np.array([int(text[0] >= 27) for text in words])
-    return [" ".join(f"w{word}" for word in text) for text in words], labels
+    labels = rng.integers(0, 2, count)
+    texts = []
+    for label in labels:
+        length = rng.integers(1, 15)
+        upper = rng.random(length) < (0.9 if label else 0.1)
+        words = np.where(upper, rng.integers(27, 50, length), rng.integers(5, 27, length))
+        texts.append(" ".join(f"w{word}" for word in words))
+    return texts, labels
 
 
 def write_encoder(folder: Path, **params: Any) -> Path:
