@@ -95,7 +95,8 @@ def test_a_full_disk_is_said_and_leaves_no_report(workspace: Path) -> None:
     (workspace / "data" / "corpus").mkdir(parents=True)
     (workspace / "data" / "labelled").mkdir()
     (workspace / "data" / "corpus" / "a.jsonl").write_text(rows)
-    labelled = "".join(f'{{"text": "row {n}", "label": {n % 2}}}\n' for n in range(200))
+    groups = '"domain": "a", "gender": "b"'
+    labelled = "".join(f'{{"text": "row {n}", "label": {n % 2}, {groups}}}\n' for n in range(200))
     (workspace / "data" / "labelled" / "a.jsonl").write_text(labelled)
     with tiny_disk(workspace / "build", "200k"):
         done = pipeline(workspace, "validate")

@@ -29,7 +29,7 @@ def load_config(model_dir: Path, **changes: Any) -> Any:
         InputError: where the directory holds no config that transformers knows.
     """
     if not (model_dir / "config.json").is_file():
-        raise InputError(f"{model_dir}: holds no model; run the stage that writes it first")
+        raise InputError(f"{model_dir}: holds no model; run `dvc repro` first, which writes it")
     try:
         return AutoConfig.from_pretrained(model_dir, local_files_only=True, **changes)
     except (OSError, ValueError, KeyError) as error:

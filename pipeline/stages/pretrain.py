@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pipeline import encoder, files, layout
+from pipeline import encoder, files, layout, reports
 from pipeline.encoder import loss as losses
 from pipeline.encoder import model as models
 from pipeline.encoder import tokens as token_files
@@ -21,7 +21,7 @@ from pipeline.encoder.pretraining import Plan, Position, pretrain
 from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
-from pipeline.reports import CurvePoint, PretrainReport
+from pipeline.reports import CurvePoint, PretrainReport, TokeniseReport
 from pipeline.track import Track
 
 
@@ -29,6 +29,8 @@ def run(params: PretrainParams, track: Track) -> PretrainReport:
     """Write build/pretrain/model: config, weights and tokenizer, as transformers loads them."""
     _check_batch(params)
     tokenised = layout.stage_dir("tokenise")
+    if not tokenised.is_dir():
+        reports.read(TokeniseReport)  # says which stage to run
     tokenizer = load_tokenizer(str(tokenised / "tokenizer"))
     plan = _plan(params, tokenizer, tokenised)
     _record_inputs(tokenised, plan, track)
