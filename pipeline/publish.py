@@ -70,7 +70,7 @@ class Publication(Report):
                 "|---|---|---|---|---|",
             ]
             lines += [
-                f"| {v.verdict} | {v.severity} | {v.rule} | {v.observed} | {v.required} |"
+                f"| {v.verdict} | {v.effect} | {v.rule} | {v.observed} | {v.required} |"
                 for v in self.decision.verdicts
             ]
         return "\n".join([*lines, "", f"Registry: {self.page}", "", f"Report: {self.report}"])

@@ -53,6 +53,13 @@ class RuleVerdict(Report):
     high: float | None = None
     n: int | None = None
 
+    @property
+    def effect(self) -> str:
+        """What this verdict does to the bundle: blocks, warns, or nothing."""
+        if self.verdict == "pass":
+            return ""
+        return "blocks" if self.blocks else "warns"
+
 
 class Decision(Report):
     """Whether a bundle is promoted, and each rule's verdict."""
@@ -74,8 +81,8 @@ class Decision(Report):
 
     def summary(self) -> str:
         """Return the decision as lines of text for a terminal."""
-        rows = [("verdict", "severity", "rule", "observed", "required")]
-        rows += [(v.verdict, v.severity, v.rule, v.observed, v.required) for v in self.verdicts]
+        rows = [("verdict", "effect", "rule", "observed", "required")]
+        rows += [(v.verdict, v.effect, v.rule, v.observed, v.required) for v in self.verdicts]
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         lines += [f"does not apply: {rule}" for rule in self.not_applicable]
