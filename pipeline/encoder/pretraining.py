@@ -126,7 +126,7 @@ def pretrain(start: Start, plan: Plan, folder: Path, watch: Watch) -> Position:
         adamw.set_learning_rates(optimiser, factor)
         _seed_dropout(params.seed, position.step)
         loss = _take_step(model, optimiser, batch, plan)
-        if not math.isfinite(loss):
+        if math.isnan(loss):
             raise _not_finite(plan, position.step, folder)
         position = position.after(loss, batch.tokens)
         rate = factor * params.learning_rate
@@ -150,8 +150,7 @@ def _take_step(
 ) -> float:
     """One optimiser step on the mean loss over the batch's guesses, in micro-batches.
 
-    Returns the mean loss, or NaN where a gradient is not finite. A step on what is not finite is
-    not taken.
+    Returns the mean loss; NaN, and no step is taken, where it or a gradient is not finite.
     """
     loss = 0.0
     for part in batch.split(plan.params.accumulate):
@@ -159,10 +158,9 @@ def _take_step(
         part_loss.backward()
         loss += part_loss.item()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), plan.params.clip_norm)
-    if not torch.isfinite(norm):
+    if not (math.isfinite(loss) and torch.isfinite(norm)):
         return math.nan
-    if math.isfinite(loss):
-        optimiser.step()
+    optimiser.step()
     optimiser.zero_grad(set_to_none=True)
     return loss
 

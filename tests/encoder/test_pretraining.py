@@ -1,17 +1,21 @@
 """Runs against themselves: resumed, in micro-batches, seeded; and against what they must learn."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from toy_model import pretrain_params, toy_plan, toy_start
 
+from pipeline.encoder import pretraining
 from pipeline.encoder.checkpoint import last_checkpoint
 from pipeline.encoder.digest import digest_weights
 from pipeline.encoder.loss import heldout_loss
 from pipeline.encoder.pretraining import Position, pretrain
+from pipeline.encoder.tokens import Tokens
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
 from pipeline.reports import CurvePoint
@@ -61,9 +65,10 @@ def _digest(model: Any) -> str:
 
 @pytest.mark.parametrize("stop_after", [1, 4, 7, 11])
 def test_a_stopped_and_resumed_run_is_the_uninterrupted_one_bit_by_bit(
-    stop_after: int, tmp_path: Path
+    stop_after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dropout is on, points and checkpoints fall on different steps, weights decay."""
+    monkeypatch.setattr(pretraining, "_CURVE_POINTS", 1)  # else every step has its point
     params = pretrain_params(dropout=0.1, heldout_every_steps=5, checkpoint_every_steps=2)
     whole, position, _ = _run(params, tmp_path / "whole")
     _run(params, tmp_path / "cut", stop_after)
@@ -186,3 +191,23 @@ def test_a_step_that_is_not_finite_is_not_taken(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="last good checkpoint: none"):
         pretrain(start, toy_plan(params), tmp_path, Onlooker())
     assert _digest(start.model) == before
+
+
+def test_a_gradient_that_is_not_finite_stops_though_the_loss_is(tmp_path: Path) -> None:
+    start, onlooker = toy_start(pretrain_params()), Onlooker()
+    bias = start.model.get_output_embeddings().bias
+    bias.register_hook(lambda gradient: gradient * math.inf)
+    before = _digest(start.model)
+    with pytest.raises(InputError, match="the loss of step 1 or its gradient is not finite"):
+        pretrain(start, toy_plan(pretrain_params()), tmp_path, onlooker)
+    assert _digest(start.model) == before
+
+
+def test_a_sequence_is_masked_anew_at_every_step() -> None:
+    plan = toy_plan(pretrain_params())
+    one_sequence = Tokens(np.arange(5, 15).astype(np.uint16), np.array([0, 10]))
+    plan = replace(plan, train=replace(plan.train, tokens=one_sequence))
+    first, again, second = plan.batch(0), plan.batch(0), plan.batch(1)
+    assert plan.sequences(0) == plan.sequences(1) == [0] * 4
+    np.testing.assert_array_equal(first.ids, again.ids)
+    assert (first.ids != second.ids).any()

@@ -108,30 +108,42 @@ def test_killed_and_resumed_is_uninterrupted_bit_by_bit(
     assert resumed == whole
 
 
-@pytest.mark.parametrize(
-    "changes", [{"seed": 2}, {"learning_rate": 2e-3}, {"init": "./given"}, {"dropout": 0.3}]
-)
-def test_a_checkpoint_of_another_run_is_not_resumed(
-    changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    _run()
-    (OUT / "model").rename("given")
-    with monkeypatch.context() as patch:  # a run that ends without its last act
+def _leave_a_checkpoint(**changes: Any) -> None:
+    """Run to the end but for the last act, so that a checkpoint of the run stays."""
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pretrain, "remove_checkpoints", lambda _: None)
-        _run()
+        _run(**changes)
     assert list(layout.CHECKPOINTS.glob("*/step-*"))
+
+
+@pytest.mark.parametrize("changes", [{"seed": 2}, {"learning_rate": 2e-3}, {"dropout": 0.3}])
+def test_a_checkpoint_of_other_parameters_is_not_resumed(
+    changes: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    _leave_a_checkpoint()
     _run(**changes)
     assert "resuming" not in caplog.text
     _run()
     assert "resuming" in caplog.text
 
 
-def test_changed_token_ids_start_anew(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_checkpoint_of_other_initial_weights_is_not_resumed(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(pretrain, "remove_checkpoints", lambda _: None)
-        _run()
+    """The same params.yaml, but the directory that it names has changed."""
+    for seed in (1, 2):
+        _run(seed=seed)
+        (OUT / "model").rename(f"given-{seed}")
+    Path("given").symlink_to("given-1")
+    _leave_a_checkpoint(init="./given")
+    Path("given").unlink()
+    Path("given").symlink_to("given-2")
+    _run(init="./given")
+    assert "resuming" not in caplog.text
+
+
+def test_a_checkpoint_of_other_token_ids_is_not_resumed(caplog: pytest.LogCaptureFixture) -> None:
+    _leave_a_checkpoint()
     path = Path("build/tokenise/train_ids.npy")
     data = bytearray(path.read_bytes())
     data[-2] = 7 if data[-2] != 7 else 8
