@@ -151,6 +151,7 @@ def test_an_unreachable_server_is_told_loudly_and_does_not_fail_the_stage(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://someone:secret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with runs.stage_run("pretrain", SECTION) as track:
         work(track)
         Path("result").write_text("safe")
