@@ -2,9 +2,9 @@
 
 import argparse
 
-from benchmarks import pretrain
+from benchmarks import features, pretrain
 
-COMPARISONS = {"pretrain": pretrain.compare}
+COMPARISONS = {"pretrain": pretrain.compare, "features": features.compare}
 
 
 def main() -> None:

@@ -1,0 +1,112 @@
+"""Features of texts of mixed lengths against the loops that are usually written, on one encoder.
+
+The rivals call the same transformers model on padded batches of 64 with a mask: padded to the
+maximum length (run_glue's default), to the longest of a batch in the order given, and of batches
+sorted by length (as sentence-transformers does). A round times every loop in turn, so that a
+machine that slows down slows all of them.
+"""
+
+import functools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from pipeline.encoder.features import Extractor
+from pipeline.encoder.loading import device
+from pipeline.params import FeaturesParams
+
+ROUNDS, TEXTS, BATCH_ROWS = 3, 600, 64
+WORDS = [f"w{number}" for number in range(2000)]
+PARAMS = FeaturesParams(pooling="mean", max_len_tokens=128, batch_tokens=4096)
+
+
+def compare() -> list[str]:
+    """Time all loops; return a Markdown table of ratios, rival's seconds over ours."""
+    texts, tokenizer, encoder = _texts(), _tokenizer(), _encoder()
+    loops: dict[str, Callable[[], object]] = {
+        "padded to 128 tokens": lambda: _padded(encoder, tokenizer, texts, padding="max_length"),
+        "padded to the longest of a batch": lambda: _padded(encoder, tokenizer, texts),
+        "the same, sorted by length": lambda: _padded(encoder, tokenizer, sorted(texts, key=len)),
+    }
+    rounds = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(ROUNDS):
+            ours = Extractor(encoder, tokenizer, PARAMS, Path(folder) / f"{number}", "")
+            ask = functools.partial(ours.features, texts)
+            cold, warm = _seconds(ask), _seconds(ask)
+            rivals = [_seconds(loop) for loop in loops.values()]
+            rounds.append([rival / cold for rival in rivals] + [warm / cold])
+    tokens = sum(map(len, tokenizer(texts, truncation=True, max_length=128)["input_ids"]))
+    machine = f"{torch.get_num_threads()} threads, {device().type}, float32, 6 layers x 384"
+    lines = [
+        f"{machine}; {TEXTS} texts, {tokens} tokens",
+        "",
+        "| loop | its seconds / ours | rounds |",
+        "|---|---|---|",
+    ]
+    for name, ratios in zip(
+        [*loops, "ours, from the cache"], zip(*rounds, strict=True), strict=True
+    ):
+        lines.append(f"| {name} | {_range(ratios)} | {ROUNDS} |")
+    return lines
+
+
+def _range(ratios: Sequence[float]) -> str:
+    return f"{statistics.median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g})"
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _texts() -> list[str]:
+    """Return texts of lengths like the default data's: median 24 tokens, one in 100 over 80."""
+    rng = np.random.default_rng(0)
+    lengths = np.clip(np.exp(rng.normal(3.1, 0.55, TEXTS)), 2, 200).astype(int)
+    return [" ".join(rng.choice(WORDS, length)) for length in lengths]
+
+
+def _tokenizer() -> Any:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = {word: number for number, word in enumerate(special + WORDS)}
+    return transformers.BertTokenizer(vocab=words)
+
+
+def _encoder() -> Any:
+    """An encoder of MiniLM's shape; its speed does not depend on what its weights are."""
+    config = transformers.BertConfig(
+        vocab_size=30522,
+        hidden_size=384,
+        num_hidden_layers=6,
+        num_attention_heads=12,
+        intermediate_size=1536,
+    )
+    encoder = transformers.BertModel(config, add_pooling_layer=False)
+    return encoder.requires_grad_(False).eval().to(device())
+
+
+@torch.no_grad()
+def _padded(
+    encoder: Any, tokenizer: Any, texts: Sequence[str], padding: str = "longest"
+) -> np.ndarray:
+    means = []
+    for start in range(0, len(texts), BATCH_ROWS):
+        batch = tokenizer(
+            texts[start : start + BATCH_ROWS],
+            padding=padding,
+            truncation=True,
+            max_length=128,
+            return_tensors="pt",
+        ).to(device())
+        hidden, mask = encoder(**batch).last_hidden_state, batch["attention_mask"][..., None]
+        means.append(((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy())
+    return np.concatenate(means)
