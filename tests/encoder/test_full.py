@@ -63,6 +63,19 @@ def test_equal_seeds_give_equal_models_and_other_seeds_others(model_dir: Path) -
     assert digests[0] == digests[1] != digests[2]
 
 
+def test_padding_is_masked_in_training(model_dir: Path) -> None:
+    """One padded batch of all rows, before any step: its loss is that of the rows one by one."""
+    params, train = finetune_params("full", epochs=1, batch_rows=150), _texts(150, 0)
+    model = load_classifier(model_dir, LABELS, params.seed, dropout=0.0).eval()
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.mul_(5)  # new weights are so small that a text hardly matters
+    alone = [torch.from_numpy(sequence_logits(model, [ids], 100)) for ids in train.ids]
+    expected = torch.nn.functional.cross_entropy(torch.cat(alone), train.labels)
+    best = finetune_full(model, train, _texts(60, 1), params, told=_ignore)
+    assert best.curve[0].train_loss == pytest.approx(float(expected), rel=1e-5)
+
+
 def test_dropout_is_what_the_section_says(model_dir: Path) -> None:
     model = load_classifier(model_dir, LABELS, seed=1, dropout=0.25)
     rates = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
