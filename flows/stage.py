@@ -25,6 +25,7 @@ from pipeline import files, layout
 from pipeline.errors import InputError
 
 _POLL_S = 1.0
+_GRACE_S = 10.0  # between asking a stage to end and killing it
 _INPUT_ERROR_CODE = "exited with 2"  # what DVC says of `python -m pipeline` refusing its input
 _TIMEOUT_S = 24 * 3600
 
@@ -131,7 +132,12 @@ def _show_progress(name: str, artifact: UUID | None) -> UUID | None:
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:
-    """End a process group that is still running."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
+    """End a process group that is still running; one that does not heed SIGTERM is killed."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -38,7 +38,7 @@ def test_sentences_by_hand(text: str, swapped: str) -> None:
 def test_swapping_twice_gives_the_text_back_where_words_have_one_counterpart(
     words: list[str],
 ) -> None:
-    for text in (" ".join(words), " ".join(words).upper(), " ".join(words).title()):
+    for text in (" ".join(words), " ".join(words).upper(), " ".join(words).capitalize()):
         assert gender_swap.swap(gender_swap.swap(text)) == text
 
 
