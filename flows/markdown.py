@@ -18,14 +18,19 @@ def stage_report(name: str) -> str:
 def progress(run: dict[str, Any]) -> str:
     """Return one line on how far a running stage is, from .charter/runs/STAGE.json."""
     figures = ", ".join(f"{key} {value:,.4g}" for key, value in run.get("fields", {}).items())
-    return f"{run['done']:,} of {run['total']:,} {run['unit']}" + (
-        f": {figures}" if figures else ""
-    )
+    done = f"{run['done']:,} of {run['total']:,} {run['unit']}"
+    return f"{done}: {figures}" if figures else done
+
+
+def read_run(name: str) -> dict[str, Any]:
+    """Return what .charter/runs/STAGE.json says of a stage's last run; {} where there is none."""
+    path = layout.run_path(name)
+    run: dict[str, Any] = files.read_json(path) if path.is_file() else {}
+    return run
 
 
 def _run_line(name: str) -> str:
-    path = layout.run_path(name)
-    run = files.read_json(path) if path.is_file() else {}
+    run = read_run(name)
     if not run.get("mlflow_run_id"):
         return f"Report: `{layout.report_path(name)}`"
     page = f"#/experiments/{run['mlflow_experiment_id']}/runs/{run['mlflow_run_id']}"

@@ -21,7 +21,7 @@ from prefect.states import Completed
 from prefect.tasks import Task
 
 from flows import graph, markdown
-from pipeline import files, layout
+from pipeline.adapters import tracking
 from pipeline.errors import InputError
 
 _POLL_S = 1.0
@@ -69,7 +69,7 @@ def run_stage(name: str, parent_run: str | None = None) -> State[Any]:
 
 
 def _reproduce(name: str, parent_run: str | None) -> None:
-    environment = dict(os.environ) | ({"CHARTER_PARENT_RUN": parent_run} if parent_run else {})
+    environment = dict(os.environ) | ({tracking.PARENT_RUN: parent_run} if parent_run else {})
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "--single-item", name],
         stdout=subprocess.PIPE,
@@ -119,8 +119,7 @@ def _pump(process: "subprocess.Popen[str]", lines: "queue.Queue[str | None]") ->
 
 
 def _show_progress(name: str, artifact: UUID | None) -> UUID | None:
-    path = layout.run_path(name)
-    run = files.read_json(path) if path.is_file() else {}
+    run = markdown.read_run(name)
     if not run.get("total"):
         return artifact
     percent = 100.0 * run["done"] / run["total"]

@@ -1,6 +1,5 @@
 """A real Chromium without a screen, driven by its DevTools protocol."""
 
-import base64
 import contextlib
 import itertools
 import json
@@ -74,11 +73,6 @@ class Tab:
         done = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
-
-    def screenshot(self, path: Path) -> None:
-        """Write a PNG of the whole page."""
-        shot = self.send("Page.captureScreenshot", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(shot["data"]))
 
 
 @contextlib.contextmanager

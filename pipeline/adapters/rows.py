@@ -28,8 +28,13 @@ class Rows:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the ids, a line each: equal to the split report's for the same rows."""
-        return hashlib.sha256("".join(f"{row_id}\n" for row_id in self.ids).encode()).hexdigest()
+        """The digest of the ids: equal to the split report's for the same rows."""
+        return digest_ids(self.ids)
+
+
+def digest_ids(ids: Sequence[str]) -> str:
+    """Hex SHA-256 of sorted row ids, a line each: the digest of a part."""
+    return hashlib.sha256("".join(f"{row_id}\n" for row_id in ids).encode()).hexdigest()
 
 
 def split_path(part: str) -> Path:

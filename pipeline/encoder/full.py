@@ -1,5 +1,6 @@
 """Fine-tuning of the whole model: BERT's recipe (Devlin et al. 2019, appendix A.3)."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,15 +12,13 @@ from transformers import AutoModelForSequenceClassification
 from pipeline.encoder.classifier import sequence_logits
 from pipeline.encoder.fitting import Best, Told, class_weights, judge, keep_best, weighted_losses
 from pipeline.encoder.loading import load_config, load_model
+from pipeline.encoder.model import DROPOUTS
 from pipeline.encoder.optimiser import schedule, set_learning_rates
 from pipeline.encoder.precision import autocast, best_precision
 from pipeline.params import FinetuneParams, FullParams
 from pipeline.reports import FinetunePoint
 
-_DROPOUTS = (  # of BERT, then of ModernBERT
-    *("hidden_dropout_prob", "attention_probs_dropout_prob"),
-    *("embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout"),
-)
+_DROPOUTS = (*itertools.chain.from_iterable(DROPOUTS.values()), "classifier_dropout")
 _CLIP_NORM = 1.0  # as in BERT's own optimization.py
 _JUDGED_TOKENS = 8192  # a batch of validation texts
 

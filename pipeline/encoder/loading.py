@@ -1,5 +1,7 @@
 """Models from directories that earlier stages wrote: safetensors only, quietly, in float32."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import transformers
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForMaskedLM
 
+from pipeline.encoder.source import first_line
 from pipeline.errors import InputError
 
 
@@ -45,29 +48,36 @@ def load_model(kind: Any, model_dir: Path, config: Any = None, new_head: bool = 
         InputError: where the directory holds no such model in safetensors, or lacks weights.
     """
     config = config or load_config(model_dir)
-    verbosity = transformers.utils.logging.get_verbosity()
-    transformers.utils.logging.set_verbosity_error()  # what is missing is said below
-    transformers.utils.logging.disable_progress_bar()
     try:
-        model, loading = kind.from_pretrained(
-            model_dir,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        with quiet_transformers():
+            model, loading = kind.from_pretrained(
+                model_dir,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise _cannot_load(model_dir, error) from error
-    finally:
-        transformers.utils.logging.set_verbosity(verbosity)
     if loading["missing_keys"] and not new_head:
         lost = min(loading["missing_keys"])
         raise InputError(f"{model_dir}: lacks the weights {lost}; run the stage that writes it")
     return model.to(device())
 
 
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers from telling which weights a model lacks: the caller says it."""
+    verbosity = transformers.utils.logging.get_verbosity()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.utils.logging.set_verbosity(verbosity)
+
+
 def _cannot_load(model_dir: Path, error: Exception) -> InputError:
-    reason = str(error).strip().splitlines() or [type(error).__name__]
-    return InputError(f"{model_dir}: cannot be loaded ({reason[0]}); make it again")
+    return InputError(f"{model_dir}: cannot be loaded ({first_line(error)}); make it again")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import transformers
 from torch import nn
 from transformers import AutoConfig, AutoModelForMaskedLM, BertConfig, ModernBertConfig
 
 from pipeline.encoder import source
+from pipeline.encoder.loading import quiet_transformers
 from pipeline.encoder.tokens import Vocabulary
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
@@ -24,7 +24,7 @@ _HEADS: Mapping[str, Callable[[Any], nn.Module]] = {
     "bert": lambda model: model.cls,
     "modernbert": lambda model: nn.Sequential(model.head, model.decoder),
 }
-_DROPOUTS: Mapping[str, tuple[str, ...]] = {
+DROPOUTS: Mapping[str, tuple[str, ...]] = {  # model_type -> what its config calls them
     "bert": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
     "modernbert": ("embedding_dropout", "attention_dropout", "mlp_dropout"),
 }
@@ -47,7 +47,7 @@ def start_model(params: PretrainParams, tokenizer: Any, vocabulary: Vocabulary) 
     """
     config = _new_config(params, vocabulary) if params.init == "scratch" else _read_config(params)
     _check_config(config, params, vocabulary)
-    dropouts = {name: getattr(config, name) for name in _DROPOUTS[config.model_type]}
+    dropouts = {name: getattr(config, name) for name in DROPOUTS[config.model_type]}
     for name in dropouts:
         setattr(config, name, params.dropout)
     if params.init == "scratch":
@@ -123,11 +123,8 @@ def _check_tokenizer(name: str, tokenizer: Any) -> None:
 
 
 def _continue(params: PretrainParams, config: Any) -> tuple[Any, frozenset[str]]:
-    transformers.utils.logging.disable_progress_bar()
-    verbosity = transformers.utils.logging.get_verbosity()
-    transformers.utils.logging.set_verbosity_error()  # a new head is said by us
     try:
-        with torch.random.fork_rng():
+        with quiet_transformers(), torch.random.fork_rng():
             torch.manual_seed(params.seed)
             model, loading = AutoModelForMaskedLM.from_pretrained(
                 params.init,
@@ -138,8 +135,6 @@ def _continue(params: PretrainParams, config: Any) -> tuple[Any, frozenset[str]]
             )
     except (OSError, ValueError, RuntimeError) as error:
         raise source.cannot_load(params.init, "pretrain.init", error) from error
-    finally:
-        transformers.utils.logging.set_verbosity(verbosity)
     missing = set(loading["missing_keys"])
     _check_weights(model, missing, params.init)
     return model, frozenset(name for name, _ in model.named_parameters() if name in missing)

@@ -1,7 +1,6 @@
 """Pseudo-log-likelihoods of pairs of sentences under a masked language model."""
 
 import difflib
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForMaskedLM
 
+from pipeline.encoder.features import batches
 from pipeline.encoder.loading import load_model
 from pipeline.encoder.model import masked_logits
 from pipeline.encoder.tokenizer import load_tokenizer
@@ -51,11 +51,12 @@ def score_pairs(
     """
     limit = model.config.max_position_embeddings
     encoded = [tuple(_encode(tokenizer, text, limit) for text in pair) for pair in pairs]
-    copies = sorted(masked_copies(encoded), key=lambda copy: len(copy.ids))
+    copies = list(masked_copies(encoded))
     totals = np.zeros(2 * len(pairs))
     done, was_training = 0, model.training
     model.eval()
-    for batch in batches(copies, _BATCH_TOKENS):
+    for rows in batches([copy.ids for copy in copies], _BATCH_TOKENS):
+        batch = [copies[row] for row in rows]
         places = [copy.place for copy in batch]
         np.add.at(totals, places, _log_probabilities(model, tokenizer.mask_token_id, batch))
         done += len(batch)
@@ -82,14 +83,6 @@ def masked_copies(encoded: Sequence[tuple[Sequence[int], ...]]) -> Iterator[Copy
         for a, b in shared_positions(first, second):
             yield Copy(first, a, 2 * pair)
             yield Copy(second, b, 2 * pair + 1)
-
-
-def batches(copies: Sequence[Copy], tokens: int) -> Iterator[list[Copy]]:
-    """Yield batches of copies of one length, of at most ``tokens`` tokens; ``copies`` is sorted."""
-    for length, same in itertools.groupby(copies, key=lambda copy: len(copy.ids)):
-        rows = list(same)
-        size = max(1, tokens // length)
-        yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def _encode(tokenizer: Any, text: str, limit: int) -> Sequence[int]:

@@ -32,5 +32,9 @@ def check_source(name: str, key: str) -> None:
 def cannot_load(name: str, key: str, error: Exception) -> InputError:
     """Return the error for a source that transformers could not load."""
     place = "the directory" if Path(name).is_dir() else "the Hugging Face hub (no such directory)"
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return InputError(f"{key}: {name}: cannot be loaded from {place}: {reason}")
+    return InputError(f"{key}: {name}: cannot be loaded from {place}: {first_line(error)}")
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its class where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -28,15 +28,3 @@ class Outcomes:
     def correct(self) -> np.ndarray:
         """Whether each answer is right (n,)."""
         return self.predicted == self.labels
-
-
-def decide(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:
-    """Return the label (n,) said of each row of probabilities (n, K).
-
-    With a threshold, which two labels may have, label 1 where its probability reaches it; else the
-    likeliest label, the first of equals.
-    """
-    if threshold is None:
-        return probabilities.argmax(axis=1)
-    assert probabilities.shape[1] == 2
-    return (probabilities[:, 1] >= threshold).astype(np.int64)

@@ -21,6 +21,7 @@ import pyarrow.parquet
 
 from pipeline import layout, reports
 from pipeline.adapters import parquet
+from pipeline.adapters.rows import digest_ids
 from pipeline.errors import InputError
 from pipeline.params import SplitParams
 from pipeline.text.normal import content_key
@@ -110,7 +111,6 @@ def split_corpus(source: Path, folder: Path, params: SplitParams, track: Track) 
 def describe(part: pyarrow.Table, label_names: Sequence[str]) -> reports.Split:
     """Count a part's rows by label and by each group column."""
     labels = np.bincount(part["label"].to_numpy(), minlength=len(label_names))
-    ids = "".join(f"{row_id}\n" for row_id in part["id"].to_pylist())
     return reports.Split(
         rows=part.num_rows,
         labels=dict(zip(label_names, labels.tolist(), strict=True)),
@@ -119,7 +119,7 @@ def describe(part: pyarrow.Table, label_names: Sequence[str]) -> reports.Split:
             for name in part.column_names
             if name not in _NOT_GROUPS
         },
-        digest=hashlib.sha256(ids.encode()).hexdigest(),
+        digest=digest_ids(part["id"].to_pylist()),
     )
 
 

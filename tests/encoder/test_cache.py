@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import cut, flip
 from safetensors.numpy import load_file, save_file
 
 from pipeline.encoder import cache
@@ -17,16 +18,6 @@ ROWS = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 
 def _write(path: Path) -> None:
     cache.write(path, cache.read(path, 3).add(KEYS, ROWS))
-
-
-def _cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-7])
-
-
-def _flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
 
 
 def _swap_two_keys(path: Path) -> None:
@@ -54,7 +45,7 @@ def test_rows_come_back_by_their_keys_and_more_can_be_added(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "damage", [_cut, _flip, _swap_two_keys, _drop_the_digest, _drop_a_row, Path.touch]
+    "damage", [cut, flip, _swap_two_keys, _drop_the_digest, _drop_a_row, Path.touch]
 )
 def test_damage_is_said_and_the_cache_is_empty(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]

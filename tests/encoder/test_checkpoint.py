@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from damage import cut, flip
 
 from pipeline.encoder.checkpoint import (
     Checkpoint,
@@ -19,16 +20,6 @@ from pipeline.encoder.checkpoint import (
 def _checkpoint(step: int) -> Checkpoint:
     weights = {"w": torch.full((2, 3), float(step))}
     return Checkpoint(step, weights, {"exp_avg/w": torch.ones(3)}, {"losses": [0.1, 1 / 3]})
-
-
-def _cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-7])
-
-
-def _flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
 
 
 def test_what_is_written_is_read_back_to_the_last_bit(tmp_path: Path) -> None:
@@ -56,7 +47,7 @@ def test_nothing_is_read_from_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "moments.safetensors", "state.json"])
-@pytest.mark.parametrize("damage", [_cut, _flip, Path.unlink])
+@pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
 def test_a_damaged_file_sends_back_to_the_checkpoint_before_and_is_said(
     name: str, damage: Callable[[Path], None], tmp_path: Path
 ) -> None:
@@ -72,7 +63,7 @@ def test_a_damaged_file_sends_back_to_the_checkpoint_before_and_is_said(
     assert "falling back" in said[0]
 
 
-@pytest.mark.parametrize("damage", [_cut, Path.unlink])
+@pytest.mark.parametrize("damage", [cut, Path.unlink])
 def test_damaged_digests_send_back_too(damage: Callable[[Path], None], tmp_path: Path) -> None:
     for step in (1, 2):
         write_checkpoint(tmp_path, _checkpoint(step))
@@ -85,7 +76,7 @@ def test_damaged_digests_send_back_too(damage: Callable[[Path], None], tmp_path:
 
 def test_where_all_are_damaged_none_is_used(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, _checkpoint(1))
-    _flip(tmp_path / "step-1" / "weights.safetensors")
+    flip(tmp_path / "step-1" / "weights.safetensors")
     said: list[str] = []
     assert read_checkpoint(tmp_path, said.append) is None
     assert len(said) == 1
@@ -93,7 +84,7 @@ def test_where_all_are_damaged_none_is_used(tmp_path: Path) -> None:
 
 def test_a_damaged_one_is_written_again_in_its_place(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, _checkpoint(1))
-    _flip(tmp_path / "step-1" / "weights.safetensors")
+    flip(tmp_path / "step-1" / "weights.safetensors")
     write_checkpoint(tmp_path, _checkpoint(1))
     read = read_checkpoint(tmp_path, lambda _: None)
     assert read is not None

@@ -43,6 +43,17 @@ WHEELS = (os.environ.get("CHARTER_WHEELS"), Path.home() / ".cache" / "charter" /
 BENCHMARK = Path(__file__).parents[2] / "data" / "benchmarks" / "crows_pairs.csv"
 
 
+SIZES = {
+    "vocab_size": len(SPECIAL) + len(WORDS),
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 32,
+    "initializer_range": 0.5,
+}
+
+
 def tokenizer() -> Any:
     return BertTokenizer(vocab={word: i for i, word in enumerate([*SPECIAL, *WORDS])})
 
@@ -51,13 +62,7 @@ def bert() -> Any:
     torch.manual_seed(0)
     return BertForMaskedLM(
         BertConfig(
-            vocab_size=len(SPECIAL) + len(WORDS),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=32,
-            initializer_range=0.5,
+            **SIZES,
         )
     )
 
@@ -66,13 +71,7 @@ def modern_bert() -> Any:
     torch.manual_seed(0)
     return ModernBert(
         ModernBertConfig(
-            vocab_size=len(SPECIAL) + len(WORDS),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=32,
-            initializer_range=0.5,
+            **SIZES,
             pad_token_id=0,
             cls_token_id=2,
             sep_token_id=3,

@@ -15,6 +15,7 @@ from pipeline.encoder import scoring
 from pipeline.errors import InputError
 from pipeline.reports import AuditReport, Gap, PretrainReport
 from pipeline.stages import audit, evaluate
+from pipeline.stages.audits import intrinsic
 from pipeline.text import gender_swap, identity_templates
 from pipeline.track import Silent
 
@@ -153,7 +154,7 @@ def test_an_incompetent_language_model_has_no_score() -> None:
 
 
 def test_without_the_benchmark_there_is_no_score_and_a_reason() -> None:
-    audit.CROWS_PAIRS.unlink()
+    intrinsic.CROWS_PAIRS.unlink()
     report = run()
     assert (report.competent, report.crows_pairs, report.benchmark_digests) == (True, None, {})
     assert "crows_pairs.csv is not there" in report.competence
@@ -180,6 +181,6 @@ def test_equal_inputs_give_equal_bytes_and_seconds_go_to_the_tracker() -> None:
     assert files.sha256_tree(OUT) == digests
     assert set(digests) == {"counterfactuals.parquet", "crows_pairs.parquet", "plots/gaps.svg"}
     assert set(recorder.seconds) == {"gaps_s", "counterfactuals_s", "crows_pairs_s"}
-    assert str(first.benchmark_digests[str(audit.CROWS_PAIRS)]) == files.sha256_file(
-        audit.CROWS_PAIRS
+    assert str(first.benchmark_digests[str(intrinsic.CROWS_PAIRS)]) == files.sha256_file(
+        intrinsic.CROWS_PAIRS
     )

@@ -1,0 +1,107 @@
+"""Every stage's report: a frozen model that is JSON on disk, build/STAGE/report.json.
+
+A report says what was found, never how long it took or when, so that equal inputs give equal
+bytes. Times, rates and run ids go to MLflow and to .charter/runs/STAGE.json.
+"""
+
+import json
+from typing import Any, TypeVar
+
+import pydantic
+
+from pipeline import files, layout
+from pipeline.errors import InputError
+from pipeline.reports.audit import AuditReport, Counterfactual, Gap, GroupScore, PairScore
+from pipeline.reports.base import Estimate, Report
+from pipeline.reports.bundle import BundleReport, PageReport
+from pipeline.reports.data import (
+    Expectation,
+    Split,
+    SplitReport,
+    Table,
+    TokeniseReport,
+    ValidateReport,
+)
+from pipeline.reports.model import (
+    CurvePoint,
+    EvaluateReport,
+    FeaturesReport,
+    FinetunePoint,
+    FinetuneReport,
+    PairedTest,
+    PretrainReport,
+    Scores,
+)
+
+__all__ = [
+    "STAGE_REPORTS",
+    "AuditReport",
+    "BundleReport",
+    "Counterfactual",
+    "CurvePoint",
+    "Estimate",
+    "EvaluateReport",
+    "Expectation",
+    "FeaturesReport",
+    "FinetunePoint",
+    "FinetuneReport",
+    "Gap",
+    "GroupScore",
+    "PageReport",
+    "PairScore",
+    "PairedTest",
+    "PretrainReport",
+    "Report",
+    "Scores",
+    "Split",
+    "SplitReport",
+    "Table",
+    "TokeniseReport",
+    "ValidateReport",
+    "parse",
+    "read",
+    "write",
+]
+
+STAGE_REPORTS: dict[str, type[Report]] = {
+    "validate": ValidateReport,
+    "split": SplitReport,
+    "tokenise": TokeniseReport,
+    "pretrain": PretrainReport,
+    "features": FeaturesReport,
+    "finetune": FinetuneReport,
+    "evaluate": EvaluateReport,
+    "audit": AuditReport,
+    "report": PageReport,
+    "bundle": BundleReport,
+}
+
+R = TypeVar("R", bound=Report)
+
+
+def write(stage: str, report: Report) -> None:
+    """Write a stage's report: last of its files, whole or not at all."""
+    files.write_json(layout.report_path(stage), report.model_dump(mode="json"))
+
+
+def read(kind: type[R]) -> R:
+    """Read the report of the stage whose report is of this kind.
+
+    Raises:
+        InputError: where the stage has not run, or the file is not its report.
+    """
+    stage = next(name for name, model in STAGE_REPORTS.items() if model is kind)
+    path = layout.report_path(stage)
+    if not path.is_file():
+        raise InputError(f"{path}: not found; run `dvc repro {stage}` first")
+    return parse(kind, files.read_json(path), str(path), stage)
+
+
+def parse(kind: type[R], raw: Any, where: str, stage: str) -> R:
+    """Parse JSON as a report; ``where`` is named in errors."""
+    try:
+        return kind.model_validate_json(json.dumps(raw))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{where}: {key}: {first['msg']}; run `dvc repro {stage}`") from error

@@ -1,0 +1,1 @@
+"""The parts of the stage audit, one file a kind of audit."""

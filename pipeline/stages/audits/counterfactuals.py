@@ -1,0 +1,78 @@
+"""The classifier's answers to texts and to the same texts with terms exchanged."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import layout
+from pipeline import params as settings
+from pipeline.adapters import rows
+from pipeline.encoder import classifier
+from pipeline.measure import counterfactual
+from pipeline.measure.counterfactual import Answers
+from pipeline.measure.intervals import Bootstrap
+from pipeline.params import AuditParams
+from pipeline.reports import Counterfactual
+from pipeline.stages.audits.tested import Tested
+from pipeline.text import gender_swap, identity_templates
+from pipeline.track import Track
+
+
+def compare_counterfactuals(
+    tested: Tested,
+    params: AuditParams,
+    bootstrap: Bootstrap,
+    track: Track,
+    folder: Path,
+) -> tuple[Counterfactual, ...]:
+    """Compare the answers to test texts with gender swapped, and to the identity templates."""
+    model = classifier.load(
+        layout.stage_dir("pretrain"), layout.stage_dir("finetune"), settings.load().features
+    )
+
+    def ask(texts: Sequence[str]) -> Answers:
+        said = model.probabilities(texts, lambda done, n: track.progress(done, n, "texts"))
+        return Answers(texts, said)
+
+    answers = {"gender_swap": _swap_genders(tested, params.max_counterfactuals, ask)}
+    compared = identity_templates.comparisons()
+    sentences = ask(sorted({text for pair in compared for text in pair.first + pair.second}))
+    answers |= {
+        pair.name: (sentences.of(pair.first), sentences.of(pair.second)) for pair in compared
+    }
+    _write_counterfactuals(answers, folder)
+    return tuple(
+        counterfactual.compare(name, before, after, bootstrap)
+        for name, (before, after) in answers.items()
+    )
+
+
+def _swap_genders(
+    tested: Tested, limit: int | None, ask: Callable[[Sequence[str]], Answers]
+) -> tuple[Answers, Answers]:
+    """Answer to the test texts with a gendered word, and to the same with the words swapped.
+
+    Rows are sorted by id, which is a hash: the first ``limit`` of them are a random sample.
+    """
+    found = [row for row, text in enumerate(tested.texts) if gender_swap.has_term(text)][:limit]
+    texts = [tested.texts[row] for row in found]
+    before = Answers(texts, tested.outcomes.probabilities[found])
+    return before, ask([gender_swap.swap(text) for text in texts])
+
+
+def _write_counterfactuals(answers: Mapping[str, tuple[Answers, Answers]], folder: Path) -> None:
+    pairs = list(answers.values())
+    probabilities = [counterfactual.followed(*pair) for pair in pairs]
+    rows.write_table(
+        folder / "counterfactuals.parquet",
+        {
+            "name": [name for name, (before, _) in answers.items() for _ in before.texts],
+            "text": [text for before, _ in pairs for text in before.texts],
+            "counterpart": [text for _, after in pairs for text in after.texts],
+            "probability_before": np.concatenate([old for old, _ in probabilities]),
+            "probability_after": np.concatenate([new for _, new in probabilities]),
+            "predicted_before": np.concatenate([before.predicted for before, _ in pairs]),
+            "predicted_after": np.concatenate([after.predicted for _, after in pairs]),
+        },
+    )

@@ -1,0 +1,62 @@
+"""The test rows, with what the stage evaluate recorded of them."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from pipeline import layout, reports
+from pipeline.adapters import rows
+from pipeline.errors import InputError, nearest
+from pipeline.measure.outcomes import Outcomes
+from pipeline.reports import FinetuneReport, SplitReport
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The test rows with what the stage evaluate recorded of them."""
+
+    texts: Sequence[str]
+    outcomes: Outcomes
+    groups: Mapping[str, np.ndarray]  # column -> values (n,)
+
+
+def read_tested() -> Tested:
+    """Read build/evaluate/predictions.parquet.
+
+    Raises:
+        InputError: where it is absent, or of other rows than build/split/test.parquet.
+    """
+    labels = reports.read(FinetuneReport).labels
+    path = layout.stage_dir("evaluate") / "predictions.parquet"
+    if not path.is_file():
+        raise InputError(f"{path}: not found; run `dvc repro evaluate` first")
+    table, test = pq.read_table(path), rows.read_split("test")
+    if tuple(table.column("id").to_pylist()) != test.ids:
+        raise InputError(
+            f"{path}: is of other rows than {rows.split_path('test')}; run `dvc repro`"
+        )
+    columns = [table.column(f"probability_{k}").to_numpy() for k in range(len(labels))]
+    outcomes = Outcomes(test.labels, np.stack(columns, axis=1), labels)
+    return Tested(test.texts, outcomes, test.groups)
+
+
+def declared_values(
+    columns: Sequence[str], groups: Mapping[str, np.ndarray]
+) -> dict[str, tuple[str, ...]]:
+    """Return each column's values in any part of the data, so that one absent from test shows."""
+    for column in columns:
+        if column not in groups:
+            there = ", ".join(sorted(groups)) or "none"
+            raise InputError(
+                f"audit.groups: no column {column!r}{nearest(column, groups)}; "
+                f"the labelled rows have {there}"
+            )
+    split = reports.read(SplitReport)
+    parts = (split.train.groups, split.validation.groups, split.test.groups)
+    seen = {column: {*groups[column].tolist()} for column in columns}
+    for part, column in itertools.product(parts, columns):
+        seen[column] |= set(part.get(column, {}))
+    return {column: tuple(sorted(values)) for column, values in seen.items()}
