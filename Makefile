@@ -16,7 +16,7 @@ run: $(VENV)/installed
 	python -m flows.retrain $(if $(SIZE),--size $(SIZE)) || test $$? -eq 3  # 3: refused, a verdict too
 
 test: $(VENV)/installed
-	python -m pytest
+	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed
 	ruff check . && ruff format --check . && mypy && lint-imports

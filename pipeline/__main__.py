@@ -57,9 +57,8 @@ def _run_stage(parsed: argparse.Namespace) -> None:
 
     stage: str = parsed.stage
     section = params.load().section(stage)
-    module = importlib.import_module(f"pipeline.stages.{stage}")
-    with runs.stage_run(stage, section) as track:
-        report = module.run(section, track)
+    with runs.stage_run(stage, section) as track:  # its recorder starts while torch is imported
+        report = importlib.import_module(f"pipeline.stages.{stage}").run(section, track)
         reports.write(stage, report)
         track.artifact(layout.report_path(stage))
 

@@ -1,8 +1,17 @@
 """What tests of several folders share."""
 
+import os
+
 import pytest
 
 from pipeline.adapters import runs, tracking
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest's own processes share the cores
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow files first, so that the processes end together."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The chain, whole, on a tiny workspace: one graph, three ways in."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,8 +16,13 @@ REPRO = (sys.executable, "-m", "dvc", "repro")
 
 
 @pytest.fixture(scope="module")
-def flowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = build(tmp_path_factory.mktemp("flow") / "work")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("untouched") / "work")
+
+
+@pytest.fixture(scope="module")
+def flowed(untouched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = Path(shutil.copytree(untouched, tmp_path_factory.mktemp("flow") / "work"))
     done = run(folder, *FLOW, check=False)
     assert done.returncode in (0, 3), done.stdout + done.stderr  # promoted, or refused by the gate
     return folder
@@ -28,8 +34,10 @@ def test_the_flow_runs_every_stage_and_leaves_every_report(flowed: Path) -> None
     assert all((flowed / "build" / stage / "report.json").is_file() for stage in stages)
 
 
-def test_dvc_repro_leaves_the_lock_that_the_flow_leaves(flowed: Path, tmp_path: Path) -> None:
-    other = build(tmp_path / "work")
+def test_dvc_repro_leaves_the_lock_that_the_flow_leaves(
+    flowed: Path, untouched: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(untouched, tmp_path / "work"))
     run(other, *REPRO)
     assert (other / "dvc.lock").read_text() == (flowed / "dvc.lock").read_text()
 

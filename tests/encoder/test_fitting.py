@@ -1,6 +1,7 @@
 """The head's fit against scikit-learn's optimum, and early stopping against its own curve."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,15 @@ def test_the_head_returned_is_that_of_the_least_validation_loss() -> None:
     assert float(again.detach()) == pytest.approx(min(losses), abs=1e-6)
 
 
+@pytest.fixture
+def threads_kept() -> Iterator[None]:
+    """The number of threads decides the last bits of other tests' sums."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads_kept")
 def test_equal_rows_and_params_give_equal_heads_on_any_number_of_threads() -> None:
     heads = []
     for threads in (1, 2):
