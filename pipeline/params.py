@@ -84,7 +84,10 @@ class PretrainParams(Section):
     batch_sequences: int = pydantic.Field(gt=0)  # sequences an optimiser step
     accumulate: int = pydantic.Field(gt=0)  # micro-batches an optimiser step
     tokens: int = pydantic.Field(ge=0)  # training tokens in all; 0 keeps the initial weights
-    masking_rate: float = pydantic.Field(gt=0, lt=1)
+    masking_rate: float = pydantic.Field(gt=0, lt=1)  # of a row's ordinary tokens, at the start
+    masking_rate_end: float | None = pydantic.Field(None, gt=0, lt=1)  # null: the same all along
+    whole_words: bool = False  # a word's tokens are masked together
+    optimiser: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = pydantic.Field(gt=0)
     head_learning_rate: float = pydantic.Field(gt=0)  # of an MLM head made new
     warmup_share: float = pydantic.Field(ge=0, lt=1)  # of the steps

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from transformers import BertTokenizer
 
-from pipeline.encoder.batches import Packing
+from pipeline.encoder.batches import Packing, Rows
 from pipeline.encoder.loss import heldout_batches
 from pipeline.encoder.model import Start, start_model
 from pipeline.encoder.pretraining import Plan
@@ -52,6 +52,11 @@ def toy_tokens(documents: int = 40, seed: int = 0) -> Tokens:
 def toy_packing(seq_len_tokens: int = 16, **made: Any) -> Packing:
     """Return the toy corpus, packed."""
     return Packing(toy_tokens(**made), VOCABULARY, seq_len_tokens)
+
+
+def whole_rows(ids: np.ndarray, pad_id: int = VOCABULARY.pad_id) -> Rows:
+    """Return rows (B, T) that are one document each, but for their padding."""
+    return Rows(ids, (ids != pad_id).astype(np.int64))
 
 
 def toy_start(params: PretrainParams) -> Start:

@@ -3,6 +3,7 @@
 import bisect
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +22,20 @@ class Draw(enum.IntEnum):
     HELDOUT = 4
 
 
+class Rows(NamedTuple):
+    """Packed sequences."""
+
+    ids: npt.NDArray[np.int64]  # (B, T)
+    segments: npt.NDArray[np.int64]  # (B, T): 1, 2, ... of a row's documents, 0 at padding
+
+
 @dataclass(frozen=True)
 class Packing:
-    """The corpus as one stream, a [SEP] after each document, cut into sequences of T tokens.
+    """The corpus as one stream, each document as [CLS] tokens [SEP], cut into rows of T tokens.
 
-    A sequence is [CLS], T - 2 tokens of the stream, [SEP]; only the stream's last is padded.
-    Documents follow each other within a sequence as in RoBERTa's FULL-SENTENCES
-    (Liu et al. 2019, section 4.2).
+    The documents in a row are segments that do not see each other (Krell et al. 2021, "Efficient
+    Sequence Packing without Cross-contamination", section 3.2). What a row's end cuts off a
+    document is the next row's first segment. Only the last row is padded.
     """
 
     tokens: Tokens
@@ -37,25 +45,20 @@ class Packing:
     @property
     def sequences(self) -> int:
         """The number of sequences, S."""
-        return -(-self._stream_length // self._body)
+        return -(-self._stream_length // self.seq_len_tokens)
 
     @property
     def _stream_length(self) -> int:
-        return len(self.tokens.ids) + self.tokens.documents
+        return len(self.tokens.ids) + 2 * self.tokens.documents
 
-    @property
-    def _body(self) -> int:
-        return self.seq_len_tokens - 2
-
-    def rows(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the sequences of these numbers, (B, T)."""
+    def rows(self, numbers: npt.NDArray[np.int64]) -> Rows:
+        """Return the sequences of these numbers."""
         ids = np.full((len(numbers), self.seq_len_tokens), self.vocabulary.pad_id, np.int64)
-        ids[:, 0] = self.vocabulary.cls_id
-        for row, number in zip(ids, numbers.tolist(), strict=True):
-            body = self._stream(*self._span(number))
-            row[1 : len(body) + 1] = body
-            row[len(body) + 1] = self.vocabulary.sep_id
-        return ids
+        segments = np.zeros_like(ids)
+        for row, number in enumerate(numbers.tolist()):
+            start, stop = self._span(number)
+            ids[row, : stop - start], segments[row, : stop - start] = self._stream(start, stop)
+        return Rows(ids, segments)
 
     def documents(self, number: int) -> range:
         """Return the documents of which a sequence holds tokens, as rows of the corpus."""
@@ -63,24 +66,27 @@ class Packing:
         return range(self._document(start), self._document(stop - 1) + 1)
 
     def _span(self, number: int) -> tuple[int, int]:
-        start = number * self._body
-        return start, min(start + self._body, self._stream_length)
+        start = number * self.seq_len_tokens
+        return start, min(start + self.seq_len_tokens, self._stream_length)
 
     def _document(self, position: int) -> int:
-        """Return the document that holds a position of the stream: it starts d [SEP]s later."""
+        """Return the document that holds a position of the stream: it starts 2 d tokens later."""
         offsets = self.tokens.offsets
         documents = range(self.tokens.documents)
-        return bisect.bisect_right(documents, position, key=lambda d: int(offsets[d]) + d) - 1
+        return bisect.bisect_right(documents, position, key=lambda d: int(offsets[d]) + 2 * d) - 1
 
-    def _stream(self, start: int, stop: int) -> npt.NDArray[np.int64]:
+    def _stream(self, start: int, stop: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return tokens of the stream, and in which segment from ``start`` on they are."""
         offsets, ids = self.tokens.offsets, self.tokens.ids
         held = np.arange(self._document(start), self._document(stop - 1) + 1)
+        begins = offsets[held] + 2 * held
         position = np.arange(start, stop)
-        document = held[np.searchsorted(offsets[held] + held, position, side="right") - 1]
-        is_token = position < offsets[document + 1] + document  # else its [SEP]
-        stream = np.full(stop - start, self.vocabulary.sep_id, np.int64)
-        stream[is_token] = ids[(position - document)[is_token]]
-        return stream
+        segment = np.searchsorted(begins, position, side="right")
+        document, place = held[segment - 1], position - begins[segment - 1]
+        is_token = (place > 0) & (place <= offsets[document + 1] - offsets[document])
+        stream = np.where(place == 0, self.vocabulary.cls_id, self.vocabulary.sep_id)
+        stream[is_token] = ids[(offsets[document] + place - 1)[is_token]]
+        return stream, segment
 
 
 def step_sequences(step: int, batch: int, total: int, seed: int) -> npt.NDArray[np.int64]:

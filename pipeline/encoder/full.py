@@ -72,7 +72,7 @@ def finetune_full(
         rows = torch.randperm(len(train.ids), generator=order).split(full.batch_rows)
         for step, batch in enumerate(rows, (epoch - 1) * per_epoch):
             factor = schedule(step, full.epochs * per_epoch, full.warmup_share)
-            set_learning_rates(optimiser, factor)
+            set_learning_rates((optimiser,), factor)
             total += _step(model, optimiser, train, batch, weights)
             if progress:
                 progress(step + 1, full.epochs * per_epoch)

@@ -26,12 +26,12 @@ def masked_loss(model: Any, batch: MaskedBatch, precision: Precision) -> torch.T
     Divide by ``batch.guesses`` for the mean. The logits are float32 in the softmax.
     """
     device = model.device
-    ids, attention_mask, positions, labels = (
+    ids, segments, positions, labels = (
         torch.from_numpy(array).to(device, non_blocking=True)
-        for array in (batch.ids, batch.attention_mask, batch.positions, batch.labels)
+        for array in (batch.ids, batch.segments, batch.positions, batch.labels)
     )
     with autocast(device, precision):
-        logits = masked_logits(model, ids, attention_mask, positions)  # (B, M, V)
+        logits = masked_logits(model, ids, segments, positions)  # (B, M, V)
     return F.cross_entropy(
         logits.flatten(0, 1).float(), labels.flatten(), ignore_index=UNUSED, reduction="sum"
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.encoder.batches import Rows
 from pipeline.encoder.tokens import Vocabulary
 
 UNUSED = -100  # the label of a slot that asks nothing: PyTorch's ignore_index
@@ -18,14 +19,14 @@ class MaskedBatch:
     """B sequences of T tokens with M slots each for tokens to guess."""
 
     ids: npt.NDArray[np.int64]  # (B, T), as the model sees them
-    attention_mask: npt.NDArray[np.int64]  # (B, T), 0 at padding
+    segments: npt.NDArray[np.int64]  # (B, T), 0 at padding; attention stays within a number
     positions: npt.NDArray[np.int64]  # (B, M), distinct within a row
     labels: npt.NDArray[np.int64]  # (B, M), the token that stood there, or UNUSED
 
     @property
     def tokens(self) -> int:
         """The number of tokens that are no padding."""
-        return int(self.attention_mask.sum())
+        return int(np.count_nonzero(self.segments))
 
     @property
     def guesses(self) -> int:
@@ -34,13 +35,18 @@ class MaskedBatch:
 
     def split(self, parts: int) -> Iterator["MaskedBatch"]:
         """Yield the rows in ``parts`` batches, equal where their number allows."""
-        arrays = (self.ids, self.attention_mask, self.positions, self.labels)
+        arrays = (self.ids, self.segments, self.positions, self.labels)
         for pieces in zip(*(np.array_split(array, parts) for array in arrays), strict=True):
             yield MaskedBatch(*pieces)
 
 
 def mask_tokens(
-    ids: npt.NDArray[np.int64], vocabulary: Vocabulary, rate: float, key: Sequence[int]
+    rows: Rows,
+    vocabulary: Vocabulary,
+    rate: float,
+    key: Sequence[int],
+    *,
+    whole_words: bool = False,
 ) -> MaskedBatch:
     """Choose ``rate`` of each row's ordinary tokens and hide them; equal arguments, equal masks.
 
@@ -54,22 +60,57 @@ def mask_tokens(
     by a coin of its own has the same expectation but a varying count. Here the number of slots
     is fixed by T, so that every batch has the same shapes; a row with fewer ordinary tokens
     (separators, padding) leaves slots `UNUSED`.
+
+    With ``whole_words`` a word's tokens are chosen all or none (Cui et al. 2021, "Pre-Training
+    with Whole Word Masking for Chinese BERT", section 3.1): words are taken in random order while
+    they fit, so that a row may give some tokens fewer.
     """
+    ids, segments = rows
     rng = np.random.default_rng(key)
     ordinary = ~np.isin(ids, vocabulary.special_ids)
-    slots = max(1, round(rate * (ids.shape[1] - 2)))
-    counts = np.clip(np.rint(rate * ordinary.sum(1)), ordinary.any(1), slots)
+    slots = max(1, round(rate * ids.shape[1]))
+    counts = np.clip(np.rint(rate * ordinary.sum(1)), ordinary.any(1), slots).astype(np.int64)
 
-    order = np.where(ordinary, rng.random(ids.shape), 2.0)  # what is not ordinary comes last
-    positions = np.argsort(order, axis=1)[:, :slots]  # (B, M)
+    order = rng.random(ids.shape)
+    if whole_words:
+        words = _number_words(ids, segments, vocabulary)
+        order = np.take_along_axis(order, words, axis=1)  # a word's tokens have one place in it
+    order = np.where(ordinary, order, 2.0)  # what is not ordinary comes last
+    positions = np.argsort(order, axis=1, kind="stable")  # (B, T)
+    if whole_words:
+        counts = _count_whole(np.take_along_axis(words, positions, axis=1), counts)
+    positions = positions[:, :slots]  # (B, M)
     used = np.arange(slots) < counts[:, None]
 
     original = np.take_along_axis(ids, positions, axis=1)
     seen = np.where(used, _corrupt(original, vocabulary, rng), original)
     corrupted = ids.copy()
     np.put_along_axis(corrupted, positions, seen, axis=1)
-    attention_mask = (ids != vocabulary.pad_id).astype(np.int64)
-    return MaskedBatch(corrupted, attention_mask, positions, np.where(used, original, UNUSED))
+    return MaskedBatch(corrupted, segments, positions, np.where(used, original, UNUSED))
+
+
+def _number_words(
+    ids: npt.NDArray[np.int64], segments: npt.NDArray[np.int64], vocabulary: Vocabulary
+) -> npt.NDArray[np.int64]:
+    """Return the number of each token's word in its row, (B, T), from 0."""
+    begins = ~np.isin(ids, vocabulary.continuing_ids)
+    begins[:, 1:] |= segments[:, 1:] != segments[:, :-1]
+    begins[:, 0] = True
+    return np.cumsum(begins, axis=1) - 1
+
+
+def _count_whole(
+    words: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return the counts (B,) less the tokens of a word, of those in order (B, T), that is cut.
+
+    A row whose first word alone is longer than its count gives a part of that word.
+    """
+    padded = np.pad(words, ((0, 0), (0, 1)), constant_values=-1)
+    after = np.take_along_axis(padded, counts[:, None], axis=1)  # (B, 1), the first one left out
+    taken = np.arange(words.shape[1]) < counts[:, None]
+    whole = (taken & (words != after)).sum(1)
+    return np.where(whole > 0, whole, counts)
 
 
 def _corrupt(

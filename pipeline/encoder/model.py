@@ -150,20 +150,43 @@ def _check_weights(model: Any, missing: set[str], name: str) -> None:
 
 
 def masked_logits(
-    model: Any, ids: torch.Tensor, attention_mask: torch.Tensor, positions: torch.Tensor
+    model: Any, ids: torch.Tensor, segments: torch.Tensor, positions: torch.Tensor
 ) -> torch.Tensor:
     """Return the logits at the positions only, (B, M, V).
 
-    ``ids`` and ``attention_mask`` are (B, T), ``positions`` (B, M) within the rows. The head is
+    ``ids`` and ``segments`` are (B, T): a token sees those of its own segment, in which positions
+    are counted from 0; padding is segment 0. ``positions`` are (B, M) within the rows. The head is
     the costliest layer of a small model and works on each token alone, so it is given the
     M tokens that are asked for, not all T.
     """
-    hidden = model.base_model(input_ids=ids, attention_mask=attention_mask).last_hidden_state
+    hidden = model.base_model(
+        input_ids=ids,
+        attention_mask=_attention_mask(model.config, segments),
+        position_ids=_count_positions(segments),
+    ).last_hidden_state
     B, T, H = hidden.shape
     flat = positions + T * torch.arange(B, device=positions.device)[:, None]
     asked = hidden.reshape(B * T, H).index_select(0, flat.reshape(-1))  # (B * M, H)
     logits: torch.Tensor = _HEADS[model.config.model_type](model)(asked)
     return logits.reshape(*positions.shape, -1)
+
+
+def _attention_mask(config: Any, segments: torch.Tensor) -> Any:
+    """Return which token sees which, (B, 1, T, T); ModernBERT has two kinds of layers."""
+    same = segments[:, None, :, None] == segments[:, None, None, :]
+    if config.model_type != "modernbert":
+        return same
+    place = torch.arange(segments.shape[1], device=segments.device)
+    near = (place[:, None] - place).abs() <= config.sliding_window
+    return {"full_attention": same, "sliding_attention": same & near}
+
+
+def _count_positions(segments: torch.Tensor) -> torch.Tensor:
+    """Return each token's position in its segment, (B, T), from 0."""
+    place = torch.arange(segments.shape[1], device=segments.device).expand_as(segments)
+    begins = torch.ones_like(segments, dtype=torch.bool)
+    begins[:, 1:] = segments[:, 1:] != segments[:, :-1]
+    return place - torch.where(begins, place, 0).cummax(dim=1).values
 
 
 def set_output_bias(start: Start, shares: npt.NDArray[np.float64]) -> None:

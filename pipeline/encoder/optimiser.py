@@ -1,42 +1,43 @@
-"""AdamW as BERT uses it, with a linear warm-up and decay that is a function of the step."""
+"""AdamW as BERT uses it, or with Muon; linear warm-up and decay, a function of the step."""
 
 import collections
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
+from pipeline.encoder.muon import Muon
 from pipeline.params import PretrainParams
 
 _BETAS = (0.9, 0.999)  # Devlin et al. 2019, appendix A.2
 _EPSILON = 1e-6  # of BERT's own optimization.py
-_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+_TABLES = re.compile(r"embeddings|decoder")  # rows looked up, not matrices applied
+_MOMENTS = ("exp_avg", "exp_avg_sq", "step", "momentum")
+
+Optimisers = tuple[torch.optim.Optimizer, ...]  # each parameter is in one of them
 
 
-def new_optimiser(
-    model: nn.Module, new: Collection[str], params: PretrainParams
-) -> torch.optim.AdamW:
-    """Return AdamW over the model's parameters; those named in ``new`` have the head's rate.
+def new_optimisers(model: nn.Module, new: Collection[str], params: PretrainParams) -> Optimisers:
+    """Return the optimisers of the model's parameters; those named in ``new`` have the head's rate.
 
     Vectors (biases, norms) are not decayed; matrices and embeddings are, as in BERT. From
-    scratch everything is new, and the one rate is ``params.learning_rate``.
+    scratch everything is new, and the one rate is ``params.learning_rate``. With Muon it takes
+    the matrices, and AdamW the embeddings, the output layer and the vectors, as Jordan advises.
     """
     head = set() if params.init == "scratch" else set(new)
-    groups: dict[tuple[float, float], list[nn.Parameter]] = collections.defaultdict(list)
+    groups: dict[tuple[bool, float, float], list[nn.Parameter]] = collections.defaultdict(list)
     for name, weights in model.named_parameters():
         peak = params.head_learning_rate if name in head else params.learning_rate
         decay = params.weight_decay if weights.ndim > 1 else 0.0
-        groups[peak, decay].append(weights)
-    return torch.optim.AdamW(
-        [
-            {"params": weights, "peak": peak, "weight_decay": decay}
-            for (peak, decay), weights in groups.items()
-        ],
-        betas=_BETAS,
-        eps=_EPSILON,
-        fused=True,
-    )
+        inner = weights.ndim == 2 and not _TABLES.search(name)
+        groups[params.optimiser == "muon" and inner, peak, decay].append(weights)
+    given: dict[bool, list[dict[str, Any]]] = collections.defaultdict(list)
+    for (muon, peak, decay), weights in groups.items():
+        given[muon].append({"params": weights, "peak": peak, "weight_decay": decay})
+    adamw = torch.optim.AdamW(given[False], betas=_BETAS, eps=_EPSILON, fused=True)
+    return (adamw, Muon(given[True])) if given[True] else (adamw,)
 
 
 def schedule(step: int, steps: int, warmup_share: float) -> float:
@@ -50,31 +51,42 @@ def schedule(step: int, steps: int, warmup_share: float) -> float:
     return (steps - step) / (steps - warmup)
 
 
-def set_learning_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
+def set_learning_rates(optimisers: Optimisers, factor: float) -> None:
     """Give each group ``factor`` times its peak rate."""
-    for group in optimiser.param_groups:
-        group["lr"] = factor * group["peak"]
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = factor * group["peak"]
 
 
-def read_moments(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Return AdamW's state as ``MOMENT/PARAMETER`` -> tensor."""
+def take_step(optimisers: Optimisers) -> None:
+    """Change the parameters by their gradients, which are then gone."""
+    for optimiser in optimisers:
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+
+def read_moments(model: nn.Module, optimisers: Optimisers) -> dict[str, torch.Tensor]:
+    """Return the optimisers' state as ``MOMENT/PARAMETER`` -> tensor."""
     return {
-        f"{moment}/{name}": optimiser.state[weights][moment]
+        f"{moment}/{name}": state[moment]
         for name, weights in model.named_parameters()
+        for state in (optimiser.state.get(weights, {}) for optimiser in optimisers)
         for moment in _MOMENTS
-        if weights in optimiser.state
+        if moment in state
     }
 
 
 def write_moments(
-    model: nn.Module, optimiser: torch.optim.Optimizer, moments: Mapping[str, torch.Tensor]
+    model: nn.Module, optimisers: Optimisers, moments: Mapping[str, torch.Tensor]
 ) -> None:
     """Restore what `read_moments` returned, on each parameter's device."""
-    for name, weights in model.named_parameters():
-        state: dict[str, Any] = {
-            moment: moments[f"{moment}/{name}"].to(weights.device)
-            for moment in _MOMENTS
-            if f"{moment}/{name}" in moments
-        }
-        if state:
-            optimiser.state[weights] = state
+    names = {weights: name for name, weights in model.named_parameters()}
+    for optimiser in optimisers:
+        for weights in (weights for group in optimiser.param_groups for weights in group["params"]):
+            state = {
+                moment: moments[f"{moment}/{names[weights]}"].to(weights.device)
+                for moment in _MOMENTS
+                if f"{moment}/{names[weights]}" in moments
+            }
+            if state:
+                optimiser.state[weights] = state

@@ -14,12 +14,20 @@ import numpy as np
 import torch
 
 from pipeline.encoder import checkpoint as checkpoints
-from pipeline.encoder import optimiser as adamw
 from pipeline.encoder.batches import Draw, Packing, step_sequences
 from pipeline.encoder.checkpoint import Checkpoint
 from pipeline.encoder.loss import heldout_loss, masked_loss
 from pipeline.encoder.masking import MaskedBatch, mask_tokens
 from pipeline.encoder.model import Start
+from pipeline.encoder.optimiser import (
+    Optimisers,
+    new_optimisers,
+    read_moments,
+    schedule,
+    set_learning_rates,
+    take_step,
+    write_moments,
+)
 from pipeline.encoder.precision import Precision
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
@@ -53,9 +61,19 @@ class Plan:
 
     def batch(self, step: int) -> MaskedBatch:
         """Return the masked batch of a step counted from 0."""
-        rows = self.train.rows(np.array(self.sequences(step)))
-        key = [self.params.seed, Draw.MASKS, step]
-        return mask_tokens(rows, self.train.vocabulary, self.params.masking_rate, key)
+        params = self.params
+        return mask_tokens(
+            self.train.rows(np.array(self.sequences(step))),
+            self.train.vocabulary,
+            self.masking_rate(step),
+            [params.seed, Draw.MASKS, step],
+            whole_words=params.whole_words,
+        )
+
+    def masking_rate(self, step: int) -> float:
+        """Return the rate of a step: linear from the first to the last (Ankner et al. 2024)."""
+        first, last = self.params.masking_rate, self.params.masking_rate_end
+        return first if last is None else first + (last - first) * step / self.steps
 
     def evaluates(self, done: int) -> bool:
         """Whether the held-out loss is taken after so many steps."""
@@ -117,15 +135,15 @@ def pretrain(start: Start, plan: Plan, folder: Path, watch: Watch) -> Position:
             documents in its batch and the last checkpoint.
     """
     params, model = plan.params, start.model
-    optimiser = adamw.new_optimiser(model, start.new, params)
-    position = _resume(model, optimiser, folder, watch)
+    optimisers = new_optimisers(model, start.new, params)
+    position = _resume(model, optimisers, folder, watch)
     model.train()
     while position.step < plan.steps:
         batch = plan.batch(position.step)
-        factor = adamw.schedule(position.step, plan.steps, params.warmup_share)
-        adamw.set_learning_rates(optimiser, factor)
+        factor = schedule(position.step, plan.steps, params.warmup_share)
+        set_learning_rates(optimisers, factor)
         _seed_dropout(params.seed, position.step)
-        loss = _take_step(model, optimiser, batch, plan)
+        loss = _take_step(model, optimisers, batch, plan)
         if math.isnan(loss):
             raise _not_finite(plan, position.step, folder)
         position = position.after(loss, batch.tokens)
@@ -136,7 +154,7 @@ def pretrain(start: Start, plan: Plan, folder: Path, watch: Watch) -> Position:
             position = position.marked(rate, heldout)
             watch.point(position.curve[-1])
         if position.step % params.checkpoint_every_steps == 0 and position.step < plan.steps:
-            _save(model, optimiser, position, folder)
+            _save(model, optimisers, position, folder)
     model.eval()
     return position
 
@@ -145,9 +163,7 @@ def _evaluate(model: Any, plan: Plan) -> float:
     return heldout_loss(model, plan.heldout, plan.precision)
 
 
-def _take_step(
-    model: Any, optimiser: torch.optim.Optimizer, batch: MaskedBatch, plan: Plan
-) -> float:
+def _take_step(model: Any, optimisers: Optimisers, batch: MaskedBatch, plan: Plan) -> float:
     """One optimiser step on the mean loss over the batch's guesses, in micro-batches.
 
     Returns the mean loss; NaN, and no step is taken, where it or a gradient is not finite.
@@ -160,8 +176,7 @@ def _take_step(
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), plan.params.clip_norm)
     if not (math.isfinite(loss) and torch.isfinite(norm)):
         return math.nan
-    optimiser.step()
-    optimiser.zero_grad(set_to_none=True)
+    take_step(optimisers)
     return loss
 
 
@@ -187,18 +202,18 @@ def _shorten(numbers: list[int], limit: int = 20) -> str:
     return shown if len(numbers) <= limit else f"{shown} and {len(numbers) - limit} more"
 
 
-def _save(model: Any, optimiser: torch.optim.Optimizer, position: Position, folder: Path) -> None:
+def _save(model: Any, optimisers: Optimisers, position: Position, folder: Path) -> None:
     weights = {name: tensor.detach() for name, tensor in model.named_parameters()}
     state = {
         "tokens": position.tokens,
         "losses": position.losses,
         "curve": [point.model_dump() for point in position.curve],
     }
-    moments = adamw.read_moments(model, optimiser)
+    moments = read_moments(model, optimisers)
     checkpoints.write_checkpoint(folder, Checkpoint(position.step, weights, moments, state))
 
 
-def _resume(model: Any, optimiser: torch.optim.Optimizer, folder: Path, watch: Watch) -> Position:
+def _resume(model: Any, optimisers: Optimisers, folder: Path, watch: Watch) -> Position:
     """Put the last whole checkpoint into the model and the optimiser, if there is one."""
     saved = checkpoints.read_checkpoint(folder, watch.say)
     if saved is None:
@@ -206,7 +221,7 @@ def _resume(model: Any, optimiser: torch.optim.Optimizer, folder: Path, watch: W
     with torch.no_grad():
         for name, weights in model.named_parameters():
             weights.copy_(saved.weights[name])
-    adamw.write_moments(model, optimiser, saved.moments)
+    write_moments(model, optimisers, saved.moments)
     return _position(saved.step, saved.state)
 
 

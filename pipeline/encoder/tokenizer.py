@@ -2,7 +2,7 @@
 
 import collections
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]  # BERT's, ids 0
 MAX_LENGTH_TOKENS = 512  # BERT's, where a tokenizer states none
 _MAX_ALPHABET = 1000  # characters with a token of their own; rarer ones become [UNK]
 _NO_LIMIT = 1_000_000  # transformers states a huge model_max_length where there is none
+_CONTINUES = "##"  # WordPiece: a token that goes on with the word before it
+_BEGINS = "\u0120"  # byte-level BPE: a token that begins a word (a space, as it is written there)
 _NOT_SAVED = {"is_local", "local_files_only", "max_length", "stride", "truncation_strategy"}
 
 Texts = Callable[[], Iterable[list[str]]]  # the corpus in batches, from its start at each call
@@ -110,7 +112,17 @@ def vocabulary_of(tokenizer: Any) -> Vocabulary:
         sep_id=tokenizer.sep_token_id,
         mask_id=tokenizer.mask_token_id,
         special_ids=tuple(sorted(tokenizer.all_special_ids)),
+        continuing_ids=_continuing_ids(tokenizer.get_vocab(), set(tokenizer.all_special_ids)),
     )
+
+
+def _continuing_ids(vocab: Mapping[str, int], special_ids: Collection[int]) -> tuple[int, ...]:
+    """WordPiece marks what goes on with a word, by ``##``; byte-level BPE what begins one."""
+    if any(token.startswith(_BEGINS) for token in vocab):
+        found = {i for token, i in vocab.items() if not token.startswith(_BEGINS)}
+    else:
+        found = {i for token, i in vocab.items() if token.startswith(_CONTINUES)}
+    return tuple(sorted(found.difference(special_ids)))
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:

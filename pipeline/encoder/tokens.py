@@ -38,6 +38,7 @@ class Vocabulary:
     sep_id: int
     mask_id: int
     special_ids: tuple[int, ...]  # these four, [UNK] and the like: never chosen, never drawn
+    continuing_ids: tuple[int, ...] = ()  # tokens that go on with the word before them
 
 
 def ids_path(folder: Path, part: str) -> Path:

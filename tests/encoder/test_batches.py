@@ -20,9 +20,10 @@ def _packing(documents: list[list[int]], seq_len_tokens: int) -> Packing:
 
 def test_two_documents_packed_by_hand() -> None:
     packing = _packing([[10, 11, 12], [20, 21]], seq_len_tokens=6)
-    rows = packing.rows(np.arange(packing.sequences))
-    assert rows.tolist() == [[CLS, 10, 11, 12, SEP, SEP], [CLS, 20, 21, SEP, SEP, PAD]]
-    assert [list(packing.documents(number)) for number in (0, 1)] == [[0], [1]]
+    ids, segments = packing.rows(np.arange(packing.sequences))
+    assert ids.tolist() == [[CLS, 10, 11, 12, SEP, CLS], [20, 21, SEP, PAD, PAD, PAD]]
+    assert segments.tolist() == [[1, 1, 1, 1, 1, 2], [1, 1, 1, 0, 0, 0]]
+    assert [list(packing.documents(number)) for number in (0, 1)] == [[0, 1], [1]]
 
 
 @settings(max_examples=50, deadline=None)
@@ -34,21 +35,23 @@ def test_sequences_together_are_the_stream_and_know_their_documents(
     documents: list[list[int]], seq_len_tokens: int
 ) -> None:
     packing = _packing(documents, seq_len_tokens)
-    stream = [(t, d) for d, document in enumerate(documents) for t in [*document, SEP]]
-    body = seq_len_tokens - 2
-    for number, row in enumerate(packing.rows(np.arange(packing.sequences)).tolist()):
-        expected = stream[number * body : (number + 1) * body]
-        tokens = [token for token, _ in expected]
-        assert row == [CLS, *tokens, SEP] + [PAD] * (body - len(tokens))
-        held = {document for _, document in expected}
-        assert set(packing.documents(number)) == held
-    assert (packing.sequences - 1) * body < len(stream) <= packing.sequences * body
+    stream = [(t, d) for d, document in enumerate(documents) for t in [CLS, *document, SEP]]
+    numbers = np.arange(packing.sequences)
+    for number, ids, segments in zip(numbers, *packing.rows(numbers), strict=True):
+        expected = stream[number * seq_len_tokens : (number + 1) * seq_len_tokens]
+        padding = [0] * (seq_len_tokens - len(expected))
+        assert ids.tolist() == [token for token, _ in expected] + [PAD] * len(padding)
+        first = expected[0][1]
+        assert segments.tolist() == [d - first + 1 for _, d in expected] + padding
+        assert set(packing.documents(number)) == {document for _, document in expected}
+    length = len(stream)
+    assert (packing.sequences - 1) * seq_len_tokens < length <= packing.sequences * seq_len_tokens
 
 
 def test_only_the_last_sequence_is_padded() -> None:
     packing = toy_packing()
     rows = packing.rows(np.arange(packing.sequences))
-    assert not (rows[:-1] == PAD).any()
+    assert not (rows.segments[:-1] == 0).any()
 
 
 @settings(max_examples=30, deadline=None)

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from toy_model import VOCABULARY, WORDS, pretrain_params, toy_packing, toy_start, toy_tokenizer
+from toy_model import (
+    VOCABULARY,
+    WORDS,
+    pretrain_params,
+    toy_packing,
+    toy_start,
+    toy_tokenizer,
+    whole_rows,
+)
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertTokenizer
 
 from pipeline.encoder.masking import mask_tokens
@@ -28,8 +36,10 @@ ARCHITECTURES = ("bert", "modernbert")
 
 
 def _batch(rows: int = 4) -> list[torch.Tensor]:
-    batch = mask_tokens(toy_packing().rows(np.arange(rows)), VOCABULARY, 0.3, [1])
-    return [torch.from_numpy(a) for a in (batch.ids, batch.attention_mask, batch.positions)]
+    """Rows that are one document each, as transformers takes them."""
+    whole = whole_rows(toy_packing().rows(np.arange(rows)).ids)
+    batch = mask_tokens(whole, VOCABULARY, 0.3, [1])
+    return [torch.from_numpy(a) for a in (batch.ids, batch.segments, batch.positions)]
 
 
 def _saved(folder: Path, **changes: Any) -> Path:
@@ -40,23 +50,43 @@ def _saved(folder: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_logits_at_positions_are_those_of_transformers_full_forward(architecture: str) -> None:
     model = toy_start(pretrain_params(architecture=architecture)).model.eval()
-    ids, attention_mask, positions = _batch()
-    full = model(input_ids=ids, attention_mask=attention_mask).logits  # (B, T, V)
+    ids, segments, positions = _batch()
+    full = model(input_ids=ids, attention_mask=segments).logits  # (B, T, V)
     expected = full.gather(1, positions[..., None].expand(-1, -1, full.shape[-1]))
-    torch.testing.assert_close(masked_logits(model, ids, attention_mask, positions), expected)
+    torch.testing.assert_close(masked_logits(model, ids, segments, positions), expected)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_packed_document_has_the_logits_of_the_document_alone(architecture: str) -> None:
+    """Alone: in a row of its own, from transformers' own forward, positions from 0."""
+    params = pretrain_params(architecture=architecture, seq_len_tokens=32)
+    model = toy_start(params).model.eval()
+    if architecture == "modernbert":
+        model.config.local_attention = 6  # narrower than the documents: the window is seen to act
+    packed = toy_packing(32).rows(np.arange(6))
+    everywhere = torch.arange(32).expand(6, -1)
+    ids, segments = map(torch.from_numpy, packed)
+    logits = masked_logits(model, ids, segments, everywhere)
+    compared = 0
+    for row, segment in {(r, s) for r in range(6) for s in packed.segments[r].tolist()}:
+        places = segments[row] == segment
+        alone = model(input_ids=ids[row, places][None]).logits[0]
+        torch.testing.assert_close(logits[row, places], alone)
+        compared += 1
+    assert compared > 12
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_padding_cannot_change_the_logits(architecture: str) -> None:
     """Against the same rows with 5 tokens of padding, whatever ids stand there."""
     model = toy_start(pretrain_params(architecture=architecture, seq_len_tokens=32)).model.eval()
-    ids, attention_mask, positions = _batch()
+    ids, segments, positions = _batch()
     noise = torch.randint(5, 50, (4, 5))
     longer = torch.cat([ids, noise], 1)
-    mask = torch.cat([attention_mask, torch.zeros(4, 5, dtype=torch.long)], 1)
+    mask = torch.cat([segments, torch.zeros(4, 5, dtype=torch.long)], 1)
     torch.testing.assert_close(
         masked_logits(model, longer, mask, positions),
-        masked_logits(model, ids, attention_mask, positions),
+        masked_logits(model, ids, segments, positions),
     )
 
 
@@ -68,10 +98,10 @@ def test_the_saved_directory_loads_in_transformers_whole_and_gives_the_same_logi
     save_model(start, toy_tokenizer(), tmp_path)
     loaded, loading = AutoModelForMaskedLM.from_pretrained(tmp_path, output_loading_info=True)
     assert not any(loading[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
-    ids, attention_mask, positions = _batch()
+    ids, segments, positions = _batch()
     torch.testing.assert_close(
-        masked_logits(loaded.eval(), ids, attention_mask, positions),
-        masked_logits(start.model.eval(), ids, attention_mask, positions),
+        masked_logits(loaded.eval(), ids, segments, positions),
+        masked_logits(start.model.eval(), ids, segments, positions),
         rtol=0,
         atol=0,
     )
@@ -86,8 +116,8 @@ def test_dropout_is_on_in_training_and_the_saved_config_is_as_before(
     architecture: str, tmp_path: Path
 ) -> None:
     start = toy_start(pretrain_params(architecture=architecture, dropout=0.5))
-    ids, attention_mask, positions = _batch()
-    one, two = (masked_logits(start.model.train(), ids, attention_mask, positions) for _ in "ab")
+    ids, segments, positions = _batch()
+    one, two = (masked_logits(start.model.train(), ids, segments, positions) for _ in "ab")
     assert not torch.equal(one, two)
     save_model(start, toy_tokenizer(), tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
@@ -97,9 +127,9 @@ def test_dropout_is_on_in_training_and_the_saved_config_is_as_before(
 
 def test_without_dropout_training_mode_changes_nothing() -> None:
     model = toy_start(pretrain_params(dropout=0.0)).model
-    ids, attention_mask, positions = _batch()
-    one = masked_logits(model.train(), ids, attention_mask, positions)
-    assert torch.equal(one, masked_logits(model.eval(), ids, attention_mask, positions))
+    ids, segments, positions = _batch()
+    one = masked_logits(model.train(), ids, segments, positions)
+    assert torch.equal(one, masked_logits(model.eval(), ids, segments, positions))
 
 
 def test_new_weights_are_a_function_of_the_seed_and_leave_the_global_one_alone() -> None:
