@@ -34,8 +34,8 @@ def new_optimisers(model: nn.Module, new: Collection[str], params: PretrainParam
         inner = weights.ndim == 2 and not _TABLES.search(name)
         groups[params.optimiser == "muon" and inner, peak, decay].append(weights)
     given: dict[bool, list[dict[str, Any]]] = collections.defaultdict(list)
-    for (muon, peak, decay), weights in groups.items():
-        given[muon].append({"params": weights, "peak": peak, "weight_decay": decay})
+    for (muon, peak, decay), members in groups.items():
+        given[muon].append({"params": members, "peak": peak, "weight_decay": decay})
     adamw = torch.optim.AdamW(given[False], betas=_BETAS, eps=_EPSILON, fused=True)
     return (adamw, Muon(given[True])) if given[True] else (adamw,)
 
