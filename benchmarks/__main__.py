@@ -1,19 +1,62 @@
-"""``python -m benchmarks [NAME]``: run one comparison, or all; needs ``pip install .[bench]``."""
+"""``python -m benchmarks [NAME]``: run one comparison, or all, and keep it in RESULTS.md."""
 
 import argparse
+import datetime
+import importlib.metadata
+import platform
+import re
+from pathlib import Path
 
-from benchmarks import features, pretrain
+from benchmarks import features, head, pretrain, recipe
+from pipeline import files
 
-COMPARISONS = {"pretrain": pretrain.compare, "features": features.compare}
+COMPARISONS = {
+    "pretrain": pretrain.compare,
+    "recipe": recipe.compare,
+    "features": features.compare,
+    "head": head.compare,
+}
+RESULTS = Path(__file__).with_name("RESULTS.md")
+_TITLE = """# Results
+
+Ratios against named rivals, timed in turns in one process; written by `python -m benchmarks`.
+"""
 
 
 def main() -> None:
-    """Print the comparisons asked for."""
+    """Print the comparisons asked for, and write each below its heading."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", choices=COMPARISONS, help="all if left out")
     name = parser.parse_args().name
     for each in [name] if name else COMPARISONS:
-        print("\n".join(COMPARISONS[each]()))
+        lines = [_machine(), "", *COMPARISONS[each]()]
+        print("\n".join(lines), flush=True)
+        _keep(each, lines)
+
+
+def _machine() -> str:
+    versions = (f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers"))
+    cpu = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    python = f"Python {platform.python_version()}"
+    return ", ".join([str(datetime.date.today()), cpu, python, *versions])
+
+
+def _keep(name: str, lines: list[str]) -> None:
+    """Put the lines in the place of the comparison's last ones."""
+    text = RESULTS.read_text() if RESULTS.is_file() else _TITLE
+    section = f"\n## {name}\n\n" + "\n".join(lines) + "\n"
+    old = re.compile(rf"\n## {name}\n.*?(?=\n## |\Z)", re.DOTALL)
+    found = old.search(text)
+    files.write_text(
+        RESULTS, text[: found.start()] + section + text[found.end() :] if found else text + section
+    )
 
 
 if __name__ == "__main__":

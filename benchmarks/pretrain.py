@@ -1,14 +1,13 @@
-"""A step of pretraining against the Hugging Face Trainer's, on the same model, data and threads.
+"""Pretraining against the Hugging Face Trainer: same model, vocabulary, tokens and threads.
 
-The rival is `transformers.Trainer` with `DataCollatorForLanguageModeling`: once with the defaults
-of config and trainer, once with dropout off, as here. A round times every run in turn, so that
-a machine that slows down slows all of them; a run's time is the median of its steps.
+The rivals are `transformers.Trainer` with `DataCollatorForLanguageModeling`, logits everywhere:
+(a) with run_mlm's defaults (batch 8, float32, dropout 0.1), and (b) tuned: our batch and precision,
+no dropout. All loops take turns, a step each. Tokens a second count no padding; there is none.
 """
 
-import statistics
+import math
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 import transformers
 
+from benchmarks.lockstep import Loop, Pause, spread, time_steps
 from pipeline.encoder.batches import Packing
 from pipeline.encoder.loading import device
 from pipeline.encoder.loss import heldout_batches
@@ -27,117 +27,154 @@ from pipeline.encoder.tokens import Tokens
 from pipeline.params import PretrainParams
 from pipeline.reports import CurvePoint
 
-ROUNDS, STEPS, WARM_STEPS = 5, 8, 2
+ROUNDS = 7
+_ENDLESS_STEPS = 10_000  # more than any comparison takes
+_SEQ_LEN_TOKENS, _DOCUMENT_TOKENS = 128, 180
+_DEFAULT_BATCH = 8  # TrainingArguments.per_device_train_batch_size
 
 
 class Shape(NamedTuple):
-    """A model and its batch."""
+    """A model and its best batch."""
 
     name: str
     layers: int
     hidden: int
     vocab_size: int
     batch_sequences: int
-    seq_len_tokens: int = 128
 
 
 SHAPES = (
-    Shape("BERT-mini, 8k tokens", 4, 256, 8192, 32),
-    Shape("MiniLM-L6, 30k tokens", 6, 384, 30522, 8),
+    Shape("BERT-mini 4x256, V=8k", 4, 256, 8192, 32),
+    Shape("BERT-mini 4x256, V=30k", 4, 256, 30522, 32),
+    Shape("BERT-base 12x768, V=30k", 12, 768, 30522, 8),
 )
 
 
 def compare() -> list[str]:
-    """Time all shapes; return a Markdown table of ratios, rival's seconds a step over ours."""
-    machine = f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
-    versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
+    """Time all shapes; return a Markdown table of our tokens a second over each rival's."""
+    where = f"{torch.get_num_threads()} threads, {device().type}, {best_precision(device())}"
     lines = [
-        f"{machine}, {device().type}, {best_precision(device())}; {versions}",
+        f"{where}, sequences of {_SEQ_LEN_TOKENS}; median (least to greatest) of {ROUNDS} rounds",
         "",
-        "| model | Trainer's step / ours | with dropout off | rounds |",
+        "| model | tuned Trainer (b) | Trainer's defaults (a) | share of the GEMM peak |",
         "|---|---|---|---|",
     ]
     for shape in SHAPES:
-        rounds = [_round(shape) for _ in range(ROUNDS)]
-        ratios = [_range([row[rival] / row[0] for row in rounds]) for rival in (1, 2)]
-        lines.append(f"| {shape.name} | {ratios[0]} | {ratios[1]} | {ROUNDS} |")
+        loops = {name: Loop(_loop(shape, name)) for name in ("ours", "b", "a")}
+        loops["peak"] = Loop(_multiply)
+        seconds = time_steps(loops, ROUNDS)
+        tokens = dict.fromkeys(("ours", "b"), shape.batch_sequences * _SEQ_LEN_TOKENS)
+        tokens["a"] = _DEFAULT_BATCH * _SEQ_LEN_TOKENS
+        cells = [_ratios(seconds, tokens, rival) for rival in ("b", "a")]
+        shares = [
+            (_necessary_flops(shape) / ours) / (2 * _PEAK_WIDTH**3 / peak)
+            for ours, peak in zip(seconds["ours"], seconds["peak"], strict=True)
+        ]
+        lines.append(f"| {shape.name} | {cells[0]} | {cells[1]} | {spread(shares)} |")
     return lines
 
 
-def _range(ratios: list[float]) -> str:
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+def _ratios(seconds: Mapping[str, list[float]], tokens: Mapping[str, int], rival: str) -> str:
+    pairs = zip(seconds["ours"], seconds[rival], strict=True)
+    scale = tokens["ours"] / tokens[rival]
+    return str(spread([scale * theirs / ours for ours, theirs in pairs]))
 
 
-def _round(shape: Shape) -> tuple[float, ...]:
-    runs: list[Callable[[], float]] = [
-        lambda: _time_ours(shape),
-        lambda: _time_trainer(shape, {}),
-        lambda: _time_trainer(shape, {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}),
-    ]
-    return tuple(run() for run in runs)
+def _necessary_flops(shape: Shape) -> float:
+    """FLOPs of a step: 6 a parameter and token, attention, the head at masked positions only."""
+    tokens, H = shape.batch_sequences * _SEQ_LEN_TOKENS, shape.hidden
+    layers = 12 * H**2 + 2 * _SEQ_LEN_TOKENS * H  # a token's multiplications
+    guesses = 0.15 * tokens
+    return 6 * (tokens * shape.layers * layers + guesses * (H**2 + H * shape.vocab_size))
 
 
-def _tokenizer(shape: Shape) -> Any:
-    words = SPECIAL_TOKENS + [f"w{i}" for i in range(shape.vocab_size - len(SPECIAL_TOKENS))]
+_PEAK_WIDTH = 2048
+
+
+def _multiply(pause: Pause) -> None:
+    """A loop of square matrix products, the fastest that the machine is asked to be."""
+    kind = torch.bfloat16 if best_precision(device()) == "bfloat16" else torch.float32
+    matrix = torch.ones(_PEAK_WIDTH, _PEAK_WIDTH, dtype=kind, device=device())
+    while True:
+        matrix @ matrix
+        if device().type == "cuda":
+            torch.cuda.synchronize()
+        pause()
+
+
+def _loop(shape: Shape, name: str) -> Callable[[Pause], None]:
+    if name == "ours":
+        return lambda pause: _run_ours(shape, pause)
+    return lambda pause: _run_trainer(shape, pause, tuned=name == "b")
+
+
+def tokenizer_of(vocab_size: int) -> Any:
+    """Return a tokenizer of so many words; how fast a model is does not depend on which."""
+    words = SPECIAL_TOKENS + [f"w{i}" for i in range(vocab_size - len(SPECIAL_TOKENS))]
     return transformers.BertTokenizer(vocab={word: i for i, word in enumerate(words)})
 
 
 def _tokens(shape: Shape) -> Tokens:
-    """Ids by Zipf's law, as words are; the time of a step depends on nothing else of them."""
-    ranks = np.random.default_rng(0).zipf(1.2, 400 * shape.seq_len_tokens) % shape.vocab_size
+    """Ids by Zipf's law, as words are, in documents of one length."""
+    length = 2000 * _DOCUMENT_TOKENS
+    ranks = np.random.default_rng(0).zipf(1.2, length) % shape.vocab_size
     ids = np.maximum(ranks, len(SPECIAL_TOKENS)).astype(np.uint16)
-    return Tokens(ids, np.array([0, len(ids)]))
+    return Tokens(ids, np.arange(0, length + 1, _DOCUMENT_TOKENS))
 
 
 def _params(shape: Shape) -> PretrainParams:
-    tokens = STEPS * shape.batch_sequences * shape.seq_len_tokens
     return PretrainParams(
-        init="scratch", layers=shape.layers, hidden=shape.hidden,
-        seq_len_tokens=shape.seq_len_tokens, batch_sequences=shape.batch_sequences, accumulate=1,
-        tokens=tokens, masking_rate=0.15, learning_rate=5e-5, head_learning_rate=5e-5,
-        warmup_share=0.0, weight_decay=0.01, clip_norm=1.0, dropout=0.0, heldout_sequences=1,
-        heldout_every_steps=10 * STEPS, checkpoint_every_steps=10 * STEPS, seed=1,
+        init="scratch", layers=shape.layers, hidden=shape.hidden, seq_len_tokens=_SEQ_LEN_TOKENS,
+        batch_sequences=shape.batch_sequences, accumulate=1,
+        tokens=_ENDLESS_STEPS * shape.batch_sequences * _SEQ_LEN_TOKENS, masking_rate=0.15,
+        learning_rate=5e-5, head_learning_rate=5e-5, warmup_share=0.0, weight_decay=0.01,
+        clip_norm=1.0, dropout=0.0, heldout_sequences=1, heldout_every_steps=_ENDLESS_STEPS,
+        checkpoint_every_steps=_ENDLESS_STEPS, seed=1,
     )  # fmt: skip
 
 
-class _Stopwatch(transformers.TrainerCallback):
-    """Notes when each step ends, of either engine."""
+class _Watch:
+    """Lets our loop pause after each step."""
 
-    def __init__(self) -> None:
-        self.ends: list[float] = []
+    def __init__(self, pause: Pause) -> None:
+        self._pause = pause
 
     def step(self, position: Position, loss: float, learning_rate: float) -> None:  # noqa: ARG002
-        self.ends.append(time.perf_counter())
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        self.ends.append(time.perf_counter())
+        self._pause()
 
     def point(self, point: CurvePoint) -> None:
-        """The held-out loss after the last step is no part of a step."""
+        """The curve has points beside the steps; they take no time."""
 
     def say(self, message: str) -> None:
         """There is no checkpoint to speak of."""
 
-    def seconds(self) -> float:
-        """Return the median of the steps after the warm ones."""
-        return float(np.median(np.diff(self.ends)[WARM_STEPS:]))
+
+class PauseCallback(transformers.TrainerCallback):
+    """Lets the Trainer's loop pause after each step."""
+
+    def __init__(self, pause: Pause) -> None:
+        self._pause = pause
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        """Called by the Trainer."""
+        self._pause()
 
 
-def _time_ours(shape: Shape) -> float:
-    tokenizer, params = _tokenizer(shape), _params(shape)
+def _run_ours(shape: Shape, pause: Pause) -> None:
+    tokenizer, params = tokenizer_of(shape.vocab_size), _params(shape)
     vocabulary = vocabulary_of(tokenizer)
-    packing = Packing(_tokens(shape), vocabulary, shape.seq_len_tokens)
+    packing = Packing(_tokens(shape), vocabulary, _SEQ_LEN_TOKENS)
     plan = Plan(params, packing, heldout_batches(packing, 1), best_precision(device()))
-    start, watch = start_model(params, tokenizer, vocabulary), _Stopwatch()
+    start = start_model(params, tokenizer, vocabulary)
     start.model.to(device())
     with tempfile.TemporaryDirectory() as folder:
-        pretrain(start, plan, Path(folder), watch)
-    return watch.seconds()
+        pretrain(start, plan, Path(folder), _Watch(pause))
 
 
-def _time_trainer(shape: Shape, config: dict[str, float]) -> float:
-    tokenizer, watch = _tokenizer(shape), _Stopwatch()
-    rows = _tokens(shape).ids.astype(int).reshape(-1, shape.seq_len_tokens).tolist()
+def _run_trainer(shape: Shape, pause: Pause, tuned: bool) -> None:
+    rows = _tokens(shape).ids.astype(int)
+    rows = rows[: math.floor(len(rows) / _SEQ_LEN_TOKENS) * _SEQ_LEN_TOKENS]
+    dropouts = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0} if tuned else {}
     model = transformers.BertForMaskedLM(
         transformers.BertConfig(
             vocab_size=shape.vocab_size,
@@ -145,15 +182,16 @@ def _time_trainer(shape: Shape, config: dict[str, float]) -> float:
             num_hidden_layers=shape.layers,
             num_attention_heads=shape.hidden // 64,
             intermediate_size=4 * shape.hidden,
-            max_position_embeddings=shape.seq_len_tokens,
-            **config,
+            max_position_embeddings=_SEQ_LEN_TOKENS,
+            **dropouts,
         )
     )
     with tempfile.TemporaryDirectory() as folder:
         arguments = transformers.TrainingArguments(
             output_dir=folder,
-            max_steps=STEPS,
-            per_device_train_batch_size=shape.batch_sequences,
+            max_steps=_ENDLESS_STEPS,
+            per_device_train_batch_size=shape.batch_sequences if tuned else _DEFAULT_BATCH,
+            bf16=tuned and best_precision(device()) == "bfloat16",
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,
@@ -162,10 +200,9 @@ def _time_trainer(shape: Shape, config: dict[str, float]) -> float:
         trainer = transformers.Trainer(
             model,
             arguments,
-            transformers.DataCollatorForLanguageModeling(tokenizer),
-            [{"input_ids": row} for row in rows],
-            callbacks=[watch],
+            transformers.DataCollatorForLanguageModeling(tokenizer_of(shape.vocab_size)),
+            [{"input_ids": row} for row in rows.reshape(-1, _SEQ_LEN_TOKENS).tolist()],
+            callbacks=[PauseCallback(pause)],
         )
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
-    return watch.seconds()

@@ -1,0 +1,87 @@
+"""Training loops that take turns, a step each: a slow moment of the machine hits them all."""
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+Pause = Callable[[], None]
+_WARM_STEPS = 3
+
+
+class _Stopped(BaseException):
+    """Unwinds a loop of which no more steps are wanted."""
+
+
+class Loop:
+    """A training loop in a thread of its own; it calls ``pause`` after each of its steps."""
+
+    def __init__(self, run: Callable[[Pause], None]) -> None:
+        self._thread = threading.Thread(target=self._run, args=(run,), daemon=True)
+        self._go, self._stepped = threading.Semaphore(0), threading.Semaphore(0)
+        self._stopped = False
+        self._error: BaseException | None = None
+
+    def step(self) -> float:
+        """Let the loop take one step; return its seconds."""
+        started = time.perf_counter()
+        if self._thread.ident is None:
+            self._thread.start()
+        else:
+            self._go.release()
+        self._stepped.acquire()
+        if self._error:
+            raise self._error
+        return time.perf_counter() - started
+
+    def stop(self) -> None:
+        """End the loop where it waits."""
+        self._stopped = True
+        self._go.release()
+        self._thread.join()
+
+    def _run(self, run: Callable[[Pause], None]) -> None:
+        try:
+            run(self._pause)
+            self._error = RuntimeError("the loop ended before the comparison")
+        except _Stopped:
+            return
+        except BaseException as error:  # it is raised where `step` waits
+            self._error = error
+        self._stepped.release()
+
+    def _pause(self) -> None:
+        self._stepped.release()
+        self._go.acquire()
+        if self._stopped:
+            raise _Stopped
+
+
+def time_steps(loops: Mapping[str, Loop], rounds: int) -> dict[str, list[float]]:
+    """Return each loop's seconds a step, a value a round; the first steps are for warming up."""
+    seconds: dict[str, list[float]] = {name: [] for name in loops}
+    for number in range(_WARM_STEPS + rounds):
+        for name, loop in loops.items():
+            spent = loop.step()
+            if number >= _WARM_STEPS:
+                seconds[name].append(spent)
+    for loop in loops.values():
+        loop.stop()
+    return seconds
+
+
+class Spread(NamedTuple):
+    """A ratio over the rounds."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+
+
+def spread(ratios: Sequence[float]) -> Spread:
+    """Return the median with the least and the greatest."""
+    return Spread(statistics.median(ratios), min(ratios), max(ratios))
