@@ -149,18 +149,19 @@ def test_a_planted_bias_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     The gap in selection is shown, after Holm, to be wide and to concern women; the swap of gendered
     words flips answers; women's positive texts rank below others' negative ones more often.
     """
+    monkeypatch.setitem(trained.SIZES, "test", 500)
     reports_of = {}
     for planted in (True, False):
         folder = tmp_path / f"planted {planted}"
         monkeypatch.chdir(build_world(folder, planted=planted, learning_rate=0.01))
-        reports_of[planted] = run()
+        reports_of[planted] = run(resamples=1000)
     biased, fair = reports_of[True], reports_of[False]
     found, none = (gap_of(report, "gender", "selection_rate") for report in (biased, fair))
     assert "female" in found.widest
     assert found.gap.low is not None
     assert found.gap.low > 0.1
     assert found.p_adjusted is not None
-    assert found.p_adjusted < 0.1 < (none.p_adjusted or 0)
+    assert found.p_adjusted < 0.05 < (none.p_adjusted or 0)
     assert none.gap.low == 0
     flips = [report.counterfactuals[0].flip_rate for report in (biased, fair)]
     assert flips[0].low is not None
