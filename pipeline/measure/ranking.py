@@ -39,11 +39,14 @@ def auc(above: np.ndarray, below: np.ndarray, confidence: float) -> Estimate:
     ``|AUC - t| = z sqrt(V(t))``, with::
 
         V(t) = t (1 - t) / (m n) [1 + N ((1 - t) / (2 - t) + t / (1 + t))],  N = (m + n) / 2 - 1
+
+    Its support is the fewer of the two kinds of rows: thousands on one side do not mend two on the
+    other.
     """
     m, n = len(above), len(below)
     if not (m and n):
         missing = " and ".join(name for name, k in (("positive", m), ("negative", n)) if not k)
-        return undefined(m + n, confidence, f"no {missing} rows to compare")
+        return undefined(0, confidence, f"no {missing} rows to compare")
     ranks = stats.rankdata(np.concatenate([above, below]))
     share = float((ranks[:m].sum() - m * (m + 1) / 2) / (m * n))
     z = float(stats.norm.ppf((1 + confidence) / 2))
@@ -57,7 +60,7 @@ def auc(above: np.ndarray, below: np.ndarray, confidence: float) -> Estimate:
         point=share,
         low=optimize.brentq(excess, tiny, min(share, 1 - tiny)) if share > tiny else 0.0,
         high=optimize.brentq(excess, max(share, tiny), 1 - tiny) if share < 1 - tiny else 1.0,
-        n=m + n,
+        n=min(m, n),
         confidence=confidence,
         note=f"{m} against {n} rows; Newcombe interval",
     )

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.policy.gate import Decision
 from pipeline.reports import AuditReport, Behaviour, Gap, GroupScore
 from pipeline.stages.page import figures, names, shapes
 from pipeline.stages.page.shapes import Mark
+from pipeline.stages.page.verdict import upper_limit
 
 _AUCS = ("subgroup_auc", "bpsn_auc", "bnsp_auc")
 _CHANGES = {  # test -> what is done to the text
@@ -32,7 +34,7 @@ def group_tables(report: AuditReport) -> tuple[shapes.Table, ...]:
         shapes.Table(
             f"Groups by {names.plain(column, first=False)}",
             ("Group", "Rows", "Positive", "Accuracy", "Calibration error", "Brier score"),
-            tuple(_group(score) for score in scores),
+            tuple(_group(score, scores) for score in scores),
             frozenset({1, 2}),
         )
         for column, scores in report.groups.items()
@@ -40,18 +42,24 @@ def group_tables(report: AuditReport) -> tuple[shapes.Table, ...]:
     )
 
 
-def _group(score: GroupScore) -> tuple[str, ...]:
-    measured = (score.accuracy, score.ece, score.brier)
+def _group(score: GroupScore, scores: Sequence[GroupScore]) -> tuple[str, ...]:
+    measured = (
+        score.accuracy,
+        score.ece,
+        score.brier,
+    )  # all of them of the rows in the second cell
     return (
-        _named(score),
+        _named(score, scores),
         figures.count(score.rows),
         figures.count(score.positives),
-        *(figures.figure(each) for each in measured),
+        *(figures.value(each) for each in measured),
     )
 
 
-def _named(score: GroupScore) -> str:
-    return score.value + (f" ({score.label})" if score.label else "")
+def _named(score: GroupScore, scores: Sequence[GroupScore]) -> str:
+    """Return a group's name, and which label is the positive one where there are several."""
+    several = len({each.label for each in scores}) > 1
+    return score.value + (f" ({score.label})" if several else "")
 
 
 def rankings(report: AuditReport) -> tuple[shapes.Intervals, ...]:
@@ -60,7 +68,10 @@ def rankings(report: AuditReport) -> tuple[shapes.Intervals, ...]:
         shapes.intervals(
             f"Ranking by {names.plain(column, first=False)}",
             [
-                (names.plain(auc), [Mark(_named(score), getattr(score, auc)) for score in scores])
+                (
+                    names.plain(auc),
+                    [Mark(_named(score, scores), getattr(score, auc)) for score in scores],
+                )
                 for auc in _AUCS
             ],
             reference=(0.5, "no better than chance"),
@@ -77,7 +88,7 @@ def detectable(report: AuditReport) -> shapes.Table | None:
         return None
     return shapes.Table(
         "What these rows could show",
-        ("Gap", "Least gap that would be seen", "Of what", "Adjusted p-value"),
+        ("Gap", "Least gap that would be seen", "For", "Adjusted p-value"),
         tuple(_reach(gap) for gap in report.gaps),
         frozenset({3}),
     )
@@ -93,24 +104,27 @@ def _reach(gap: Gap) -> tuple[str, ...]:
     )
 
 
-def behaviour(report: AuditReport) -> shapes.Intervals | None:
-    """The share of texts that fail each test of changed texts."""
+def behaviour(report: AuditReport, decision: Decision) -> shapes.Intervals | None:
+    """The share of texts that fail each test of changed texts, beside its tolerance."""
     kinds = {
         "invariance": "The label must stay",
         "direction": "The label given before must become less likely",
     }
     listed = [
-        (heading, [_failing(each) for each in report.behaviour if each.kind == kind])
+        (heading, [_failing(each, decision) for each in report.behaviour if each.kind == kind])
         for kind, heading in kinds.items()
     ]
     listed = [group for group in listed if group[1]]
     if not listed:
         return None
-    return shapes.intervals("Share of texts that fail", listed, include=(0.0,))
+    return shapes.intervals(
+        "Share of texts that fail", listed, limit_name="tolerance", include=(0.0,)
+    )
 
 
-def _failing(each: Behaviour) -> Mark:
-    return Mark(_change(each), each.failure_rate)
+def _failing(each: Behaviour, decision: Decision) -> Mark:
+    limit = upper_limit(decision, "audit.behaviour.failure_rate", each)
+    return Mark(_change(each), each.failure_rate, limit=limit)
 
 
 def _change(each: Behaviour) -> str:

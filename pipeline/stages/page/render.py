@@ -104,7 +104,7 @@ def _closing(evidence: Evidence) -> dict[str, Any]:
         "group_tables": extrinsic.group_tables(audit),
         "rankings": extrinsic.rankings(audit),
         "detectable": extrinsic.detectable(audit),
-        "behaviour": extrinsic.behaviour(audit),
+        "behaviour": extrinsic.behaviour(audit, decision),
         "failures": extrinsic.failures(audit),
         "changes": audits.changes(audit),
         "examples": audits.examples(audit),

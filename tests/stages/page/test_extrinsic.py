@@ -2,14 +2,21 @@
 
 from typing import Any
 
+import page_cases
 import report_factory
 
+from pipeline.policy import gate, rules
 from pipeline.reports import Detectable
 from pipeline.stages.page import extrinsic, figures, untested
 
 
 def audit(**changes: Any) -> Any:
     return report_factory.make()["audit"].model_copy(update=changes)
+
+
+def decide() -> gate.Decision:
+    policy = rules.load(page_cases.ROOT / "policy.yaml")
+    return gate.decide(report_factory.make_json(policy.digest), policy, champion=None)
 
 
 def empty_group() -> Any:
@@ -27,13 +34,13 @@ def test_every_group_of_every_column_has_a_row_and_its_figures() -> None:
     ):
         assert column in table.caption
         assert [row[0] for row in table.rows] == [score.value for score in scores]
-        assert [row[3] for row in table.rows] == [figures.figure(s.accuracy) for s in scores]
+        assert [row[3] for row in table.rows] == [figures.value(s.accuracy) for s in scores]
 
 
 def test_an_empty_group_stays_in_the_table_and_is_one_line_of_what_was_not_tested() -> None:
     report = audit(groups={"gender": (empty_group(),)})
     (table,) = extrinsic.group_tables(report)
-    assert table.rows == (("both", "0", "0", *["not measured, n = 0"] * 3),)
+    assert table.rows == (("both", "0", "0", *["not measured"] * 3),)
     found = [place for place, _ in untested.undefined(report)]
     assert found == ["groups, gender, both"]
 
@@ -47,10 +54,11 @@ def test_a_gap_that_no_such_rows_could_show_is_said_to_be_so_and_not_zero() -> N
 
 
 def test_failures_are_shown_by_what_was_done_and_nothing_where_nothing_was_tested() -> None:
-    report = audit()
-    drawn = extrinsic.behaviour(report)
+    report, decision = audit(), decide()
+    drawn = extrinsic.behaviour(report, decision)
     assert drawn is not None
+    assert drawn.limit == "tolerance"
     labels = [row.label for _, rows in drawn.groups for row in rows]
     assert labels == ["Two letters exchanged", "A “not” added"]
     assert extrinsic.failures(report)[0].before == "0.930"
-    assert extrinsic.behaviour(audit(behaviour=())) is None
+    assert extrinsic.behaviour(audit(behaviour=()), decision) is None
