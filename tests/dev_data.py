@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(os.environ.get("CHARTER_DEV_DATA", Path(__file__).parents[2] / "shared" / "data"))
+FOLDER = Path(os.environ.get("CHARTER_SHARED", Path(__file__).parents[2] / "shared" / "data"))
 
 
 def needed(name: str) -> Path:

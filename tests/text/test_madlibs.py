@@ -25,7 +25,7 @@ from pipeline.measure.outcomes import Outcomes
 from pipeline.text import checklist, identity
 
 BOOTSTRAP = Bootstrap(0.95, 300, 1)
-TERMS = ("gay", "lesbian", "queer", "straight", "christian", "muslim", "american", "tall")
+TERMS = ("gay", "lesbian", "queer", "straight", "christian", "muslim", "american", "old")
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -49,7 +49,9 @@ def madlibs() -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def classifier() -> Pipeline:
     rows = read(needed("davidson.jsonl.gz"))[::4]
-    model = make_pipeline(TfidfVectorizer(min_df=2), LogisticRegression(C=3, max_iter=300))
+    model = make_pipeline(
+        TfidfVectorizer(min_df=2), LogisticRegression(C=3, class_weight="balanced", max_iter=300)
+    )
     return model.fit([row["text"] for row in rows], [int(row["label"] != 2) for row in rows])
 
 
@@ -88,14 +90,14 @@ def test_terms_that_are_used_as_insults_cost_false_positives(
     for term in ("gay", "queer"):
         high = found[term].bpsn_auc.high
         assert high is not None
-        assert high < min(found[other].bpsn_auc.low or 0 for other in ("american", "tall"))
+        assert high < min(found[other].bpsn_auc.low or 0 for other in ("american", "muslim"))
     gap = fairness.gaps(outcomes, "term", groups, TERMS, min_rows=50, bootstrap=BOOTSTRAP)[3]
     assert gap.metric == "false_positive_rate"
     assert gap.gap.low is not None
     assert gap.gap.low > 0.1
 
 
-def test_exchanging_terms_moves_answers_and_exchanging_unknown_names_none(
+def test_exchanging_an_insulting_term_flips_more_answers_than_exchanging_another(
     madlibs: list[dict[str, Any]], classifier: Pipeline
 ) -> None:
     """Per pair of terms, in the same frame: against a loop over the sentences."""
@@ -104,16 +106,17 @@ def test_exchanging_terms_moves_answers_and_exchanging_unknown_names_none(
         *frame, term = row["text"].split(" ")
         frames[" ".join(frame)][term] = row["text"]
     rates = {}
-    for first, second in itertools.combinations(("gay", "straight", "tall"), 2):
+    for first, second in itertools.combinations(("queer", "straight", "american"), 2):
         pairs = [
             (each[first], each[second]) for each in frames.values() if {first, second} <= {*each}
         ]
         sides = [Answers(side, classifier.predict_proba(side)) for side in zip(*pairs, strict=True)]
-        found = counterfactual.compare(f"{first} vs {second}", *sides, BOOTSTRAP)
+        before, after = sides
+        found = counterfactual.compare(f"{first} vs {second}", before, after, BOOTSTRAP)
         chances = [classifier.predict_proba(list(pair))[:, 1] for pair in pairs[:40]]
-        looped = [abs(after - before) for before, after in chances]
-        moved = counterfactual.distance(*(side.probabilities[:40] for side in sides))
+        looped = [abs(one - other) for one, other in chances]
+        moved = counterfactual.distance(before.probabilities[:40], after.probabilities[:40])
         assert moved == pytest.approx(looped)
         rates[first, second] = found.flip_rate.point
-    assert rates["gay", "tall"] > 0.2
-    assert rates["gay", "tall"] > rates["straight", "tall"]
+    assert rates["queer", "american"] > 0.2
+    assert rates["queer", "american"] > rates["straight", "american"]
