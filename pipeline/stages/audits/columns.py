@@ -1,7 +1,7 @@
 """The columns whose groups are compared: of the data, from term lists, and their intersections."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,7 @@ def read_columns(params: AuditParams, tested: Tested) -> dict[str, Column]:
     """
     found = {name: _column("groups", name, tested) for name in params.groups}
     for names in params.intersections:
-        crossed = [_column("intersections", name, tested) for name in names]
+        crossed = {name: _column("intersections", name, tested) for name in names}
         found[" x ".join(names)] = _intersect(crossed)
     return found
 
@@ -63,13 +63,12 @@ def _declared(name: str, of_rows: np.ndarray) -> tuple[str, ...]:
     return tuple(sorted(seen))
 
 
-def _intersect(columns: Sequence[Column]) -> Column:
+def _intersect(columns: Mapping[str, Column]) -> Column:
     """Return the groups of two columns or more at once: every combination, with rows or without."""
-    combined = itertools.product(*(column.values for column in columns))
-    of_rows = zip(*(column.of_rows.tolist() for column in columns), strict=True)
-    sources = dict.fromkeys(column.source for column in columns)
+    combined = itertools.product(*(column.values for column in columns.values()))
+    of_rows = zip(*(column.of_rows.tolist() for column in columns.values()), strict=True)
     return Column(
         tuple(" x ".join(values) for values in combined),
         np.array([" x ".join(values) for values in of_rows]),
-        f"each combination of values; {'; '.join(sources)}",
+        f"every combination of the values of {' and '.join(columns)}",
     )
