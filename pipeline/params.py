@@ -153,9 +153,13 @@ class EvaluateParams(Section):
 class AuditParams(Section):
     """What is audited, and on how much."""
 
-    groups: tuple[str, ...]  # columns whose gaps are measured
+    groups: tuple[str, ...]  # columns whose gaps are measured: of the data, or gender, origin
+    intersections: tuple[tuple[str, ...], ...] = ()  # columns whose values together are groups
     min_group_rows: int = pydantic.Field(gt=0)  # fewer rows than this: not evaluated
+    calibration_bins: int = pydantic.Field(gt=1)
     max_counterfactuals: int | None = None  # test texts swapped; null for all
+    behaviour: tuple[Literal["typos", "case", "negation"], ...] = ()  # tests in CheckList's manner
+    max_behaviour_texts: int | None = None  # test texts changed by each; null for all
     max_pairs: int | None = None  # CrowS-Pairs pairs scored; null for all
     competence_nats: float = pydantic.Field(
         gt=0
@@ -163,6 +167,16 @@ class AuditParams(Section):
     confidence: float = pydantic.Field(gt=0.5, lt=1)
     resamples: int = pydantic.Field(ge=100)
     seed: int = pydantic.Field(ge=0)
+
+    @pydantic.field_validator("intersections")
+    @classmethod
+    def _are_of_different_columns(
+        cls, crossed: tuple[tuple[str, ...], ...]
+    ) -> tuple[tuple[str, ...], ...]:
+        for names in crossed:
+            if len(set(names)) < max(2, len(names)):
+                raise ValueError(f"{list(names)} must be two different columns or more")
+        return crossed
 
 
 class ReportParams(Section):

@@ -251,7 +251,9 @@ def _audit() -> reports.AuditReport:
             for column, values in columns.items()
             for metric in GAP_METRICS
         ),
+        group_sources=dict.fromkeys(columns, "a column of the data"),
         counterfactuals=(_counterfactual("gender_swap", 620),),
+        behaviour=(_behaviour("typos", "invariance"), _behaviour("negation", "direction")),
         crows_pairs=reports.PairScore(
             score=estimate(52.0, 2.6, 1508),
             stereo=estimate(52.5, 2.8, 1290),
@@ -274,6 +276,11 @@ def _group(value: str, rows: int) -> reports.GroupScore:
         selection_rate=estimate(0.52, 0.04, rows),
         true_positive_rate=estimate(0.81, 0.05, rows // 2),
         false_positive_rate=estimate(0.2, 0.05, rows - rows // 2),
+        subgroup_auc=estimate(0.88, 0.03, rows),
+        bpsn_auc=estimate(0.87, 0.03, rows),
+        bnsp_auc=estimate(0.89, 0.03, rows),
+        ece=estimate(0.03, 0.02, rows),
+        brier=estimate(0.14, 0.02, rows),
     )
 
 
@@ -283,6 +290,9 @@ def _gap(column: str, metric: Any, values: tuple[str, ...]) -> reports.Gap:
         metric=metric,
         gap=Estimate(point=0.03, low=0.0, high=0.08, n=TEST_ROWS, note="max-bootstrap"),
         widest=(values[0], values[1]),
+        p_value=0.3,
+        p_adjusted=1.0,
+        detectable=reports.Detectable(gap=0.12, power=0.8, n=600, note="between two groups"),
         groups_left_out={"both": "39 rows, fewer than 50"} if column == "gender" else {},
     )
 
@@ -295,4 +305,15 @@ def _counterfactual(name: str, texts: int) -> reports.Counterfactual:
         mean_change=estimate(0.004, 0.003, texts),
         mean_absolute_change=estimate(0.02, 0.004, texts),
         examples=(("He was <b>great</b>.", "She was <b>great</b>.", 0.93, 0.91),),
+    )
+
+
+def _behaviour(name: str, kind: Any) -> reports.Behaviour:
+    return reports.Behaviour(
+        name=name,
+        kind=kind,
+        texts=1000,
+        failure_rate=estimate(0.05, 0.013, 1000),
+        mean_change=estimate(-0.02, 0.004, 1000),
+        examples=(("It was <b>great</b>.", "It was not <b>great</b>.", 0.93, 0.94),),
     )

@@ -7,12 +7,16 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from pipeline.measure.intervals import Bootstrap, undefined, wilson
+from pipeline.measure import calibration
+from pipeline.measure.intervals import Bootstrap, bootstrap_mean, undefined, wilson
 from pipeline.measure.outcomes import Outcomes
-from pipeline.reports import Estimate, Gap, GroupScore
+from pipeline.measure.ranking import group_aucs
+from pipeline.measure.simultaneous import hardest_pair, least_detectable, simultaneous_gap
+from pipeline.reports import Detectable, Estimate, Gap, GroupScore
 
 Metric = Literal["accuracy", "selection_rate", "true_positive_rate", "false_positive_rate"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
+POWER = 0.8  # at which the least detectable gap is stated, the customary one (Cohen 1988)
 
 
 @dataclass(frozen=True)
@@ -25,16 +29,6 @@ class Cells:
     support: np.ndarray  # (C,) rows that the rate rests on: its denominator
 
 
-@dataclass(frozen=True)
-class Widest:
-    """The largest difference between the rates of two cells, with its bounds."""
-
-    point: float
-    low: float
-    high: float
-    pair: tuple[int, int]
-
-
 def targets(outcomes: Outcomes) -> tuple[int, ...]:
     """Return the labels that are positive in turn.
 
@@ -44,36 +38,68 @@ def targets(outcomes: Outcomes) -> tuple[int, ...]:
 
 
 def group_scores(
-    outcomes: Outcomes, groups: np.ndarray, values: Sequence[str], confidence: float
+    outcomes: Outcomes,
+    groups: np.ndarray,
+    values: Sequence[str],
+    *,
+    min_rows: int,
+    bins: int,
+    bootstrap: Bootstrap,
 ) -> tuple[GroupScore, ...]:
     """Score each declared value of a column; ``groups`` (n,) holds the rows' values.
 
-    Beyond two labels there is one entry a value and target label. A value without rows stays,
-    with 0 rows and undefined rates.
+    Beyond two labels there is one entry a value and target label, each label against the rest. A
+    value without rows stays, with 0 rows and undefined figures. The calibration error (``bins``)
+    and Brier score of fewer than ``min_rows`` rows are undefined: the one is all bias by then, and
+    the other's bootstrap knows too few rows.
     """
-    return tuple(
-        _group_score(outcomes, groups == value, value, target, confidence)
-        for value in values
-        for target in targets(outcomes)
-    )
+    scores = []
+    for value in values:
+        member = groups == value
+        calibrated = _calibration(outcomes, member, min_rows, bins, bootstrap)
+        for target in targets(outcomes):
+            rates = _rates(outcomes, member, target, bootstrap.confidence)
+            positive = outcomes.labels == target
+            chances = outcomes.probabilities[:, target]
+            scores.append(
+                GroupScore(
+                    value=value,
+                    label=outcomes.names[target],
+                    rows=int(member.sum()),
+                    positives=int((member & positive).sum()),
+                    **rates,
+                    **group_aucs(chances, positive, member, bootstrap.confidence),
+                    **calibrated,
+                )
+            )
+    return tuple(scores)
 
 
-def _group_score(
-    outcomes: Outcomes, member: np.ndarray, value: str, target: int, confidence: float
-) -> GroupScore:
-    rates = {}
+def _rates(
+    outcomes: Outcomes, member: np.ndarray, target: int, confidence: float
+) -> dict[str, Estimate]:
+    rates: dict[str, Estimate] = {}
     for metric in METRICS:
         event, among = _event(outcomes, metric, target)
         rates[metric] = wilson(
             int((event & among & member).sum()), int((among & member).sum()), confidence
         )
-    return GroupScore(
-        value=value,
-        label=outcomes.names[target],
-        rows=int(member.sum()),
-        positives=int((member & (outcomes.labels == target)).sum()),
-        **rates,
-    )
+    return rates
+
+
+def _calibration(
+    outcomes: Outcomes, member: np.ndarray, min_rows: int, bins: int, bootstrap: Bootstrap
+) -> dict[str, Estimate]:
+    rows = int(member.sum())
+    if rows < min_rows:
+        few = undefined(rows, bootstrap.confidence, f"fewer than {min_rows} rows")
+        return {"ece": few, "brier": few}
+    labels, probabilities = outcomes.labels[member], outcomes.probabilities[member]
+    losses = calibration.brier_losses(labels, probabilities)
+    return {
+        "ece": calibration.calibration_error(labels, probabilities, bins, bootstrap),
+        "brier": bootstrap_mean(losses, bootstrap),
+    }
 
 
 def _event(outcomes: Outcomes, metric: Metric, target: int) -> tuple[np.ndarray, np.ndarray]:
@@ -138,8 +164,16 @@ def widest_gap(
     rows = int(cells.support[usable].sum())
     left_out = _left_out(cells, min_rows)
     if not pairs:
-        gap = undefined(rows, bootstrap.confidence, f"fewer than two groups of {min_rows} rows")
-        return Gap(column=column, metric=metric, gap=gap, widest=("", ""), groups_left_out=left_out)
+        few = f"fewer than two groups of {min_rows} rows"
+        return Gap(
+            column=column,
+            metric=metric,
+            gap=undefined(rows, bootstrap.confidence, few),
+            widest=("", ""),
+            p_value=None,
+            detectable=Detectable(gap=None, power=POWER, n=rows, note=few),
+            groups_left_out=left_out,
+        )
     widest = simultaneous_gap(cells.hits, cells.support, pairs, bootstrap)
     first, second = widest.pair
     return Gap(
@@ -155,74 +189,26 @@ def widest_gap(
             note=f"simultaneous over {len(pairs)} pairs of groups; {len(left_out)} groups left out",
         ),
         widest=(cells.values[first], cells.values[second]),
+        p_value=widest.p_value,
+        detectable=_detectable(cells, pairs, widest.critical),
         groups_left_out=left_out,
     )
 
 
-def simultaneous_gap(
-    hits: np.ndarray, support: np.ndarray, pairs: Sequence[tuple[int, int]], bootstrap: Bootstrap
-) -> Widest:
-    """Bound the largest difference of the rates ``hits / support`` (C,) over all pairs at once.
-
-    A bootstrap of the maximum itself is biased: noise alone makes some pair differ, so its interval
-    leaves out 0 though nothing differs. Here differences are centred and studentised before the
-    maximum is taken (Hall and Wilson 1991; Romano and Wolf 2005)::
-
-        t* = max over pairs |(p*_i - p*_j) - (p_i - p_j)| / se*_ij
-        |p_i - p_j| +- quantile(t*) se_ij   holds for all pairs together
-
-    so the largest lower and the largest upper bound are bounds of the largest true difference.
-    Rates inside the bounds have one success and one failure added (Agresti and Caffo 2000).
-    """
-    n = support + 2
-    shrunk = (hits + 1) / n  # (C,)
-    spread = shrunk * (1 - shrunk) / n
-    first, second = np.array(pairs).T  # (P,) each
-    critical = _critical_t(support, shrunk, pairs, bootstrap)
-    reach = critical * np.sqrt(spread[first] + spread[second])
-    centre = np.abs(shrunk[first] - shrunk[second])
-    rates = hits / support.clip(1)
-    differences = np.abs(rates[first] - rates[second])
-    widest = int(differences.argmax())
-    point = float(differences[widest])
-    return Widest(
-        point=point,
-        low=min(point, max(0.0, float((centre - reach).max()))),
-        high=max(point, min(1.0, float((centre + reach).max()))),
-        pair=pairs[widest],
+def _detectable(cells: Cells, pairs: Sequence[tuple[int, int]], critical: float) -> Detectable:
+    """Say which gap the two smallest groups would have shown, at the rate of all of their label."""
+    i, j = hardest_pair(cells.support, pairs)
+    alike = np.array([label == cells.labels[i] for label in cells.labels])
+    rate = float(cells.hits[alike].sum() / cells.support[alike].sum())
+    rows = int(cells.support[i]), int(cells.support[j])
+    gap = least_detectable(rate, rows, critical, POWER)
+    between = f"between {cells.values[i]} ({rows[0]} rows) and {cells.values[j]} ({rows[1]} rows)"
+    return Detectable(
+        gap=gap,
+        power=POWER,
+        n=sum(rows),
+        note=between if gap is not None else f"no gap, however wide, would be shown {between}",
     )
-
-
-def _critical_t(
-    support: np.ndarray,
-    shrunk: np.ndarray,
-    pairs: Sequence[tuple[int, int]],
-    bootstrap: Bootstrap,
-) -> float:
-    """Return the quantile of t*, the larger of two ways to draw it.
-
-    Rows drawn within each group and denominator are binomial counts: they show skew, which a normal
-    draw does not, but have next to no spread where a rate is near 0 or 1 (50 of 50 rows), and
-    there a normal draw does. Cells are independent; where labels share rows, that is cautious.
-    """
-    draw, n = np.random.default_rng(bootstrap.seed), support + 2
-    shape = (bootstrap.resamples, len(n))
-    drawn = (draw.binomial(support, shrunk, size=shape) + 1) / n  # (R, C)
-    resampled = _largest_t(drawn - shrunk, drawn * (1 - drawn) / n, pairs)
-    spread = np.broadcast_to(shrunk * (1 - shrunk) / n, shape)
-    normal = _largest_t(draw.normal(size=shape) * np.sqrt(spread), spread, pairs)
-    return float(np.quantile([resampled, normal], bootstrap.confidence, axis=1).max())
-
-
-def _largest_t(
-    moved: np.ndarray, spread: np.ndarray, pairs: Sequence[tuple[int, int]]
-) -> np.ndarray:
-    """Return the largest studentised difference (R,) of two of the draws (R, C)."""
-    largest = np.zeros(len(moved))
-    for i, j in pairs:
-        error = np.sqrt(spread[:, i] + spread[:, j])
-        np.maximum(largest, np.abs(moved[:, i] - moved[:, j]) / error, out=largest)
-    return largest
 
 
 def _left_out(cells: Cells, min_rows: int) -> dict[str, str]:

@@ -84,5 +84,11 @@ def bootstrap_mean(values: np.ndarray, bootstrap: Bootstrap) -> Estimate:
     n = len(values)
     if n == 0:
         return undefined(0, bootstrap.confidence, "no rows")
+    if n == 1:  # each resample is that row, and the interval would have no width
+        why = "no interval: one row"
+        point = float(values[0])
+        return Estimate(
+            point=point, low=None, high=None, n=1, confidence=bootstrap.confidence, note=why
+        )
     draws = np.concatenate([weights @ values / n for weights in resample_weights(n, bootstrap)])
     return percentile(float(values.mean()), draws, n, bootstrap.confidence)

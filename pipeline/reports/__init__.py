@@ -11,8 +11,16 @@ import pydantic
 
 from pipeline import files, layout
 from pipeline.errors import InputError
-from pipeline.reports.audit import AuditReport, Counterfactual, Gap, GroupScore, PairScore
+from pipeline.reports.audit import (
+    AuditReport,
+    Counterfactual,
+    Detectable,
+    Gap,
+    GroupScore,
+    PairScore,
+)
 from pipeline.reports.base import Estimate, Report
+from pipeline.reports.behaviour import Behaviour
 from pipeline.reports.bundle import BundleReport, PageReport
 from pipeline.reports.data import (
     Expectation,
@@ -36,9 +44,11 @@ from pipeline.reports.model import (
 __all__ = [
     "STAGE_REPORTS",
     "AuditReport",
+    "Behaviour",
     "BundleReport",
     "Counterfactual",
     "CurvePoint",
+    "Detectable",
     "Estimate",
     "EvaluateReport",
     "Expectation",

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from pipeline.reports.base import Estimate, Report
+from pipeline.reports.behaviour import Behaviour
 
 
 class GroupScore(Report):
@@ -16,6 +17,20 @@ class GroupScore(Report):
     selection_rate: Estimate
     true_positive_rate: Estimate
     false_positive_rate: Estimate
+    subgroup_auc: Estimate  # of the group's rows alone (Borkan et al. 2019)
+    bpsn_auc: Estimate  # the others' positive rows against the group's negative ones
+    bnsp_auc: Estimate  # the group's positive rows against the others' negative ones
+    ece: Estimate  # calibration error, and Brier score: of all labels
+    brier: Estimate
+
+
+class Detectable(Report):
+    """The least true gap that would probably have been shown: smaller ones may go unseen."""
+
+    gap: float | None  # None where even the widest would not
+    power: float  # the probability of showing it, at the gap's confidence
+    n: int  # rows of the two smallest groups that are compared
+    note: str  # which groups these are
 
 
 class Gap(Report):
@@ -26,6 +41,9 @@ class Gap(Report):
     gap: Estimate  # high is a simultaneous upper bound over the pairs of groups
     widest: tuple[str, str]  # the two groups, or empty names where undefined
     label: str = ""  # the positive label of the widest difference; empty for accuracy
+    p_value: float | None  # of no two groups differing, simultaneous over the pairs
+    p_adjusted: float | None = None  # by Holm (1979), over all gaps of the report
+    detectable: Detectable
     groups_left_out: dict[str, str]  # value -> why
 
 
@@ -58,8 +76,10 @@ class AuditReport(Report):
     """Of the stage audit."""
 
     groups: dict[str, tuple[GroupScore, ...]]  # by column
+    group_sources: dict[str, str]  # column -> where its values come from
     gaps: tuple[Gap, ...]
     counterfactuals: tuple[Counterfactual, ...]
+    behaviour: tuple[Behaviour, ...]
     crows_pairs: PairScore | None
     competent: bool  # whether the language model is good enough for crows_pairs to mean anything
     competence: str  # why, in words with figures

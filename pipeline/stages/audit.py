@@ -13,15 +13,15 @@ from pipeline.measure import plots
 from pipeline.measure.intervals import Bootstrap
 from pipeline.params import AuditParams
 from pipeline.reports import AuditReport, PretrainReport
-from pipeline.stages.audits import counterfactuals, groups, intrinsic
-from pipeline.stages.audits.tested import declared_values, read_tested
+from pipeline.stages.audits import behaviour, columns, counterfactuals, groups, intrinsic
+from pipeline.stages.audits.tested import read_tested
 from pipeline.track import Track
 
 OUT = layout.stage_dir("audit")
 
 
 def run(params: AuditParams, track: Track) -> AuditReport:
-    """Write build/audit: crows_pairs.parquet, counterfactuals.parquet and plots/gaps.svg.
+    """Write build/audit: a table of the items of each kind of audit, and plots/gaps.svg.
 
     Raises:
         InputError: where an earlier stage has not run, a declared column of groups is absent, or
@@ -31,10 +31,12 @@ def run(params: AuditParams, track: Track) -> AuditReport:
     bootstrap = Bootstrap(params.confidence, params.resamples, params.seed)
     tested = read_tested()
     with _timed(track, "gaps_s"):
-        values = declared_values(params.groups, tested.groups)
-        scores, gaps = groups.compare_groups(tested, values, params.min_group_rows, bootstrap)
+        chosen = columns.read_columns(params, tested)
+        scores, gaps = groups.compare_groups(tested, chosen, params, bootstrap)
     with _timed(track, "counterfactuals_s"):
         swaps = counterfactuals.compare_counterfactuals(tested, params, bootstrap, track, OUT)
+    with _timed(track, "behaviour_s"):
+        behaved = behaviour.check_behaviour(tested, params, bootstrap, track, OUT)
     with _timed(track, "crows_pairs_s"):
         pretrained = reports.read(PretrainReport)
         competent, why = intrinsic.judge_competence(pretrained, params.competence_nats)
@@ -42,8 +44,10 @@ def run(params: AuditParams, track: Track) -> AuditReport:
     plots.save(plots.gaps(gaps), OUT / "plots" / "gaps.svg")
     return AuditReport(
         groups=scores,
+        group_sources={name: column.source for name, column in chosen.items()},
         gaps=gaps,
         counterfactuals=swaps,
+        behaviour=behaved,
         crows_pairs=pairs,
         competent=competent,
         competence=why,

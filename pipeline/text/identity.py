@@ -44,6 +44,12 @@ _POSSESSIVE = re.compile(r"'s$")
 
 FEMALE, MALE, ORIGIN = (frozenset(words.split()) for words in (_FEMALE, _MALE, _ORIGIN))
 
+# The columns that can be derived from any text, each with every value it may have.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "gender": ("both", "female", "male", "none"),
+    "origin": ("named", "none"),
+}
+
 
 def identity_terms(text: str) -> dict[str, str]:
     """Return the group columns of a text.

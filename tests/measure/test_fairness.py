@@ -1,6 +1,6 @@
-"""Against hand computation, fairlearn, and by simulating worlds with and without a gap."""
+"""Against hand computation, fairlearn and scikit-learn."""
 
-import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from fairlearn.metrics import (
     selection_rate,
     true_positive_rate,
 )
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, brier_score_loss
 
 from pipeline.measure import fairness
 from pipeline.measure.intervals import Bootstrap
@@ -36,15 +36,24 @@ def world(n: int, seed: int, K: int = 2) -> tuple[Outcomes, np.ndarray]:
     return outcomes(labels, predicted, K), groups
 
 
+def group_scores(answers: Outcomes, groups: np.ndarray, values: Any, min_rows: int = 1) -> Any:
+    return fairness.group_scores(
+        answers, groups, values, min_rows=min_rows, bins=5, bootstrap=BOOTSTRAP
+    )
+
+
 def test_rates_by_hand_and_a_declared_group_without_rows_stays() -> None:
     labels, predicted = np.array([1, 1, 0, 0, 1]), np.array([1, 0, 1, 0, 1])
     groups = np.array(["f", "f", "f", "f", "m"])
-    f, m, x = fairness.group_scores(outcomes(labels, predicted), groups, ["f", "m", "x"], 0.95)
+    f, m, x = group_scores(outcomes(labels, predicted), groups, ["f", "m", "x"])
     assert (f.rows, f.positives, f.accuracy.point, f.selection_rate.point) == (4, 2, 0.5, 0.5)
     assert (f.true_positive_rate.point, f.true_positive_rate.n) == (0.5, 2)
     assert (f.false_positive_rate.point, f.false_positive_rate.n) == (0.5, 2)
     assert (m.true_positive_rate.point, m.false_positive_rate.point) == (1, None)
-    assert (x.value, x.rows, x.accuracy.point, x.true_positive_rate.point) == ("x", 0, None, None)
+    assert (x.value, x.rows, x.positives) == ("x", 0, 0)
+    figures = [x.accuracy, x.selection_rate, x.true_positive_rate, x.false_positive_rate]
+    figures += [x.subgroup_auc, x.ece, x.brier]
+    assert all((e.point, e.low, e.high) == (None, None, None) and e.note for e in figures)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -76,7 +85,7 @@ def test_beyond_two_labels_a_gap_is_the_widest_of_one_against_the_rest() -> None
     }
     widest = max(by_label, key=lambda k: by_label[k])
     assert (gap.label, gap.gap.point) == (f"label {widest}", pytest.approx(by_label[widest]))
-    entries = fairness.group_scores(answers, groups, "abc", 0.95)
+    entries = group_scores(answers, groups, "abc")
     assert [(e.value, e.label) for e in entries] == [
         (value, f"label {k}") for value in "abc" for k in range(3)
     ]
@@ -116,46 +125,33 @@ def test_the_order_of_rows_changes_nothing() -> None:
     )
 
 
-def shares(rates: list[float], support: list[int], worlds: int, gap: float) -> tuple[float, float]:
-    """Return how often the lower bound is above, and the upper bound below, the true gap."""
-    rows, draw = np.array(support), np.random.default_rng(2)
-    pairs = list(itertools.combinations(range(len(rows)), 2))
-    above = below = 0
-    for seed in range(worlds):
-        hits = draw.binomial(rows, rates)
-        found = fairness.simultaneous_gap(hits, rows, pairs, Bootstrap(0.95, 400, seed))
-        above += found.low > gap
-        below += found.high < gap
-    return above / worlds, below / worlds
+@pytest.mark.parametrize("seed", range(2))
+def test_every_groups_rates_are_fairlearns_and_its_calibration_is_of_its_rows(seed: int) -> None:
+    """Two columns crossed, as MetricFrame crosses sensitive features."""
+    answers, groups = world(400, seed)
+    other = np.random.default_rng(seed + 10).choice(["x", "y"], size=400)
+    crossed = np.array([f"{a} x {b}" for a, b in zip(groups, other, strict=True)])
+    frame = MetricFrame(
+        metrics={**FAIRLEARN, "brier": brier_score_loss},
+        y_true=answers.labels,
+        y_pred=answers.predicted,
+        sensitive_features={"g": groups, "o": other},
+    )
+    scores = group_scores(answers, crossed, sorted(set(crossed)))
+    assert len(scores) == len(frame.by_group) == 6
+    for score in scores:
+        expected = frame.by_group.loc[tuple(score.value.split(" x "))]
+        for metric in (*FAIRLEARN, "brier"):
+            assert getattr(score, metric).point == pytest.approx(expected[metric])
+        assert score.rows == (crossed == score.value).sum()
+        alone = outcomes(
+            *(each[crossed == score.value] for each in (answers.labels, answers.predicted))
+        )
+        assert score.ece.point == pytest.approx(1 - alone.correct.mean())  # all are sure
 
 
-@pytest.mark.parametrize(
-    ("rate", "support"),
-    [(0.8, [400] * 5), (0.9, [50, 500, 3000]), (0.97, [60, 60]), (0.5, [80] * 4)],
-)
-def test_where_no_group_differs_a_gap_is_claimed_in_six_percent_at_most(
-    rate: float, support: list[int]
-) -> None:
-    false_alarms, _ = shares([rate] * len(support), support, worlds=1000, gap=0)
-    assert false_alarms <= 0.06
-
-
-def test_where_groups_differ_both_bounds_hold_and_the_gap_is_found() -> None:
-    above, below = shares([0.7, 0.8, 0.8, 0.8], [600] * 4, worlds=500, gap=0.1)
-    assert above <= 0.05
-    assert below <= 0.05
-    found, _ = shares([0.7, 0.8, 0.8, 0.8], [600] * 4, worlds=200, gap=0)
-    assert found >= 0.8
-
-
-def test_a_rate_of_one_still_has_an_upper_bound_above_its_point() -> None:
-    rows = np.array([50, 50])
-    found = fairness.simultaneous_gap(rows, rows, [(0, 1)], BOOTSTRAP)
-    assert (found.point, found.low) == (0, 0)
-    assert 0.05 < found.high < 0.15
-
-
-def test_near_a_rate_of_one_the_upper_bound_still_holds() -> None:
-    """50 of 50 rows has no spread of its own: resampling alone misses this gap in 13 of 100."""
-    _, below = shares([1.0, 0.96], [50, 50], worlds=500, gap=0.04)
-    assert below <= 0.05
+def test_calibration_of_few_rows_is_undefined_and_says_so() -> None:
+    answers, groups = world(60, 4)
+    for score in group_scores(answers, groups, "abc", min_rows=50):
+        for each in (score.ece, score.brier):
+            assert (each.point, each.n, each.note) == (None, score.rows, "fewer than 50 rows")

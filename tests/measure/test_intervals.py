@@ -33,6 +33,11 @@ def test_no_rows_is_undefined_and_not_zero() -> None:
         assert found.note == "no rows"
 
 
+def test_the_mean_of_one_row_has_no_interval_rather_than_one_without_width() -> None:
+    found = intervals.bootstrap_mean(np.array([0.3]), QUICK)
+    assert (found.point, found.low, found.high) == (0.3, None, None)
+
+
 def test_weights_are_multinomial_counts_and_repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intervals, "_CHUNK_CELLS", 70)  # several chunks, the last one short
     chunks = list(intervals.resample_weights(10, Bootstrap(0.95, 1000, 3)))

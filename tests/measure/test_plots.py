@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pipeline.measure import plots
 from pipeline.measure.calibration import Bins
 from pipeline.measure.intervals import undefined, wilson
-from pipeline.reports import Gap
+from pipeline.reports import Detectable, Gap
 
 HALF = np.array([0.0, 0.4, 1.0])
 GAP = Gap(
@@ -17,6 +17,8 @@ GAP = Gap(
     metric="true_positive_rate",
     gap=wilson(3, 10, 0.95),
     widest=("f", "m"),
+    p_value=0.3,
+    detectable=Detectable(gap=0.1, power=0.8, n=9, note="a and b"),
     groups_left_out={},
 )
 FIGURES = {

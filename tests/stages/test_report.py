@@ -118,9 +118,9 @@ def test_every_figure_of_scores_and_audits_is_shown_with_its_interval_and_n(case
     page = Page(read_page()).text
     audit: Any = made["audit"].model_copy(update={"counterfactuals": ()})
     evaluate: Any = made["evaluate"]
-    groups = [
-        score.model_copy(update={"accuracy": None}) for g in audit.groups.values() for score in g
-    ]
+    scores = [score for group in audit.groups.values() for score in group]
+    beside_rows = ("accuracy", "ece", "brier")  # their n is the number of rows, in the cell before
+    groups = [score.model_copy(update=dict.fromkeys(beside_rows)) for score in scores]
     shown = [
         *estimates(evaluate.model),
         *estimates(evaluate.versus),
@@ -130,6 +130,8 @@ def test_every_figure_of_scores_and_audits_is_shown_with_its_interval_and_n(case
     assert len(shown) > 20
     for each in shown:
         assert figures.figure(each) in page
+    for score in scores:
+        assert all(figures.value(getattr(score, name)) in page for name in beside_rows)
 
 
 def _gate(change: Change) -> gate.Decision:

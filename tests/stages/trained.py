@@ -32,13 +32,18 @@ PAIRS = [
 ]
 
 
-def build(folder: Path) -> None:
-    """Write build/ up to finetune below ``folder``, which must be the working directory."""
+def build(folder: Path, planted: bool = False, learning_rate: float = 1e-4) -> None:
+    """Write build/ up to finetune below ``folder``, which must be the working directory.
+
+    ``planted`` makes the label depend on a term: four in five texts about a woman are negative,
+    whatever they say.
+    """
     for name in ("params.yaml", "policy.yaml"):
         shutil.copy(ROOT / name, folder / name)
     text = (folder / "params.yaml").read_text().replace("max_len_tokens: 128", "max_len_tokens: 16")
+    text = text.replace("learning_rate: 1.0e-4", f"learning_rate: {learning_rate}")
     (folder / "params.yaml").write_text(text)
-    _write_split()
+    _write_split(planted)
     _write_encoder()
     _write_pairs()
     sections = params.load()
@@ -46,11 +51,13 @@ def build(folder: Path) -> None:
     reports.write("finetune", finetune.run(sections.finetune, Silent()))
 
 
-def _write_split() -> None:
+def _write_split(planted: bool) -> None:
     draw, parts = random.Random(1), {}
     seen: set[str] = set()
     for part, size in SIZES.items():
-        table = pa.Table.from_pylist([_row(draw, seen, part) for _ in range(size)]).sort_by("id")
+        table = pa.Table.from_pylist(
+            [_row(draw, seen, part, planted) for _ in range(size)]
+        ).sort_by("id")
         rows.split_path(part).parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, rows.split_path(part))
         parts[part] = split.describe(table, LABELS)
@@ -60,7 +67,7 @@ def _write_split() -> None:
     reports.write("split", report)
 
 
-def _row(draw: random.Random, seen: set[str], part: str) -> dict[str, object]:
+def _row(draw: random.Random, seen: set[str], part: str, planted: bool) -> dict[str, object]:
     """A sentence whose word gives its label, one time in ten wrongly; texts differ.
 
     The domain "radio" is in training rows only, and "tram" in few rows.
@@ -74,6 +81,7 @@ def _row(draw: random.Random, seen: set[str], part: str) -> dict[str, object]:
         if text not in seen:
             break
     seen.add(text)
+    label = 0 if planted and gender == "female" and draw.random() < 0.8 else label
     domain = "radio" if part == "train" and draw.random() < 0.1 else draw.choice(["film", "news"])
     domain = "tram" if draw.random() < 0.05 else domain
     name = f"{draw.getrandbits(64):016x}"

@@ -15,8 +15,11 @@ from pipeline.measure.intervals import Bootstrap
 from pipeline.params import AuditParams
 from pipeline.reports import Counterfactual
 from pipeline.stages.audits.tested import Tested
-from pipeline.text import gender_swap, identity_templates
+from pipeline.text import gender_swap, identity_templates, names
+from pipeline.text.names import NamePair
 from pipeline.track import Track
+
+Ask = Callable[[Sequence[str]], Answers]
 
 
 def compare_counterfactuals(
@@ -26,7 +29,29 @@ def compare_counterfactuals(
     track: Track,
     folder: Path,
 ) -> tuple[Counterfactual, ...]:
-    """Compare the answers to test texts with gender swapped, and to the identity templates."""
+    """Compare the answers to test texts with terms exchanged, and to the identity templates.
+
+    The terms are gendered words, and names by pairs of groups; of names the answers compared are to
+    the text with only the first group's and to it with only the second's.
+    """
+    ask = load_asker(track)
+    limit = params.max_counterfactuals
+    answers = {"gender_swap": _swap_genders(tested, limit, ask)}
+    answers |= {f"names: {pair.name}": _rename(tested, pair, limit, ask) for pair in names.PAIRS}
+    compared = identity_templates.comparisons() + names.comparisons()
+    sentences = ask(sorted({text for pair in compared for text in pair.first + pair.second}))
+    answers |= {
+        pair.name: (sentences.of(pair.first), sentences.of(pair.second)) for pair in compared
+    }
+    write_answers(answers, folder / "counterfactuals.parquet")
+    return tuple(
+        counterfactual.compare(name, before, after, bootstrap)
+        for name, (before, after) in answers.items()
+    )
+
+
+def load_asker(track: Track) -> Ask:
+    """Load the trained classifier, as a function from texts to its answers."""
     model = classifier.load(
         layout.stage_dir("pretrain"), layout.stage_dir("finetune"), settings.load().features
     )
@@ -35,22 +60,10 @@ def compare_counterfactuals(
         said = model.probabilities(texts, lambda done, n: track.progress(done, n, "texts"))
         return Answers(texts, said)
 
-    answers = {"gender_swap": _swap_genders(tested, params.max_counterfactuals, ask)}
-    compared = identity_templates.comparisons()
-    sentences = ask(sorted({text for pair in compared for text in pair.first + pair.second}))
-    answers |= {
-        pair.name: (sentences.of(pair.first), sentences.of(pair.second)) for pair in compared
-    }
-    _write_counterfactuals(answers, folder)
-    return tuple(
-        counterfactual.compare(name, before, after, bootstrap)
-        for name, (before, after) in answers.items()
-    )
+    return ask
 
 
-def _swap_genders(
-    tested: Tested, limit: int | None, ask: Callable[[Sequence[str]], Answers]
-) -> tuple[Answers, Answers]:
+def _swap_genders(tested: Tested, limit: int | None, ask: Ask) -> tuple[Answers, Answers]:
     """Answer to the test texts with a gendered word, and to the same with the words swapped.
 
     Rows are sorted by id, which is a hash: the first ``limit`` of them are a random sample.
@@ -61,11 +74,18 @@ def _swap_genders(
     return before, ask([gender_swap.swap(text) for text in texts])
 
 
-def _write_counterfactuals(answers: Mapping[str, tuple[Answers, Answers]], folder: Path) -> None:
+def _rename(tested: Tested, pair: NamePair, limit: int | None, ask: Ask) -> tuple[Answers, Answers]:
+    """Answer to the test texts with a name of a pair, as the first group's and as the second's."""
+    renamed = [both for text in tested.texts if (both := names.rename(text, pair))][:limit]
+    return ask([first for first, _ in renamed]), ask([second for _, second in renamed])
+
+
+def write_answers(answers: Mapping[str, tuple[Answers, Answers]], path: Path) -> None:
+    """Write the texts, their counterparts and the answers to both, a row a pair."""
     pairs = list(answers.values())
     probabilities = [counterfactual.followed(*pair) for pair in pairs]
     rows.write_table(
-        folder / "counterfactuals.parquet",
+        path,
         {
             "name": [name for name, (before, _) in answers.items() for _ in before.texts],
             "text": [text for before, _ in pairs for text in before.texts],

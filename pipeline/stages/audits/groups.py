@@ -1,25 +1,40 @@
-"""The classifier's rates in each group of test rows, and the gaps between groups."""
+"""The classifier's scores in each group of test rows, and the gaps between groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pipeline.measure import fairness
 from pipeline.measure.intervals import Bootstrap
+from pipeline.params import AuditParams
+from pipeline.policy.multiplicity import holm
 from pipeline.reports import Gap, GroupScore
+from pipeline.stages.audits.columns import Column
 from pipeline.stages.audits.tested import Tested
 
 
 def compare_groups(
-    tested: Tested, values: Mapping[str, Sequence[str]], min_rows: int, bootstrap: Bootstrap
+    tested: Tested, columns: Mapping[str, Column], params: AuditParams, bootstrap: Bootstrap
 ) -> tuple[dict[str, tuple[GroupScore, ...]], tuple[Gap, ...]]:
-    """Compare the groups of each column, given every value that any part of the data has."""
+    """Compare the groups of each column; the gaps' p-values are adjusted as one family."""
     scores: dict[str, tuple[GroupScore, ...]] = {}
     gaps: list[Gap] = []
-    for column, declared in values.items():
-        groups = tested.groups[column]
-        scores[column] = fairness.group_scores(
-            tested.outcomes, groups, declared, bootstrap.confidence
+    for name, column in columns.items():
+        scores[name] = fairness.group_scores(
+            tested.outcomes,
+            column.of_rows,
+            column.values,
+            min_rows=params.min_group_rows,
+            bins=params.calibration_bins,
+            bootstrap=bootstrap,
         )
         gaps += fairness.gaps(
-            tested.outcomes, column, groups, declared, min_rows=min_rows, bootstrap=bootstrap
+            tested.outcomes,
+            name,
+            column.of_rows,
+            column.values,
+            min_rows=params.min_group_rows,
+            bootstrap=bootstrap,
         )
-    return scores, tuple(gaps)
+    adjusted = holm([gap.p_value for gap in gaps])
+    return scores, tuple(
+        gap.model_copy(update={"p_adjusted": p}) for gap, p in zip(gaps, adjusted, strict=True)
+    )

@@ -1,6 +1,5 @@
 """The test rows, with what the stage evaluate recorded of them."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +8,9 @@ import pyarrow.parquet as pq
 
 from pipeline import layout, reports
 from pipeline.adapters import rows
-from pipeline.errors import InputError, nearest
+from pipeline.errors import InputError
 from pipeline.measure.outcomes import Outcomes
-from pipeline.reports import FinetuneReport, SplitReport
+from pipeline.reports import FinetuneReport
 
 
 @dataclass(frozen=True)
@@ -41,22 +40,3 @@ def read_tested() -> Tested:
     columns = [table.column(f"probability_{k}").to_numpy() for k in range(len(labels))]
     outcomes = Outcomes(test.labels, np.stack(columns, axis=1), labels)
     return Tested(test.texts, outcomes, test.groups)
-
-
-def declared_values(
-    columns: Sequence[str], groups: Mapping[str, np.ndarray]
-) -> dict[str, tuple[str, ...]]:
-    """Return each column's values in any part of the data, so that one absent from test shows."""
-    for column in columns:
-        if column not in groups:
-            there = ", ".join(sorted(groups)) or "none"
-            raise InputError(
-                f"audit.groups: no column {column!r}{nearest(column, groups)}; "
-                f"the labelled rows have {there}"
-            )
-    split = reports.read(SplitReport)
-    parts = (split.train.groups, split.validation.groups, split.test.groups)
-    seen = {column: {*groups[column].tolist()} for column in columns}
-    for part, column in itertools.product(parts, columns):
-        seen[column] |= set(part.get(column, {}))
-    return {column: tuple(sorted(values)) for column, values in seen.items()}

@@ -105,6 +105,10 @@ def _views(evidence: Evidence) -> dict[str, Any]:
             (gap.column, names.plain(gap.metric), figures.figure(gap.gap)) for gap in audit.gaps
         ],
         "flips": [(each.name, figures.figure(each.flip_rate)) for each in audit.counterfactuals],
+        "behaviour": [
+            (names.plain(each.name), each.kind, figures.figure(each.failure_rate))
+            for each in audit.behaviour
+        ],
         "crows_pairs": audit.crows_pairs and figures.figure(audit.crows_pairs.score, digits=1),
         "rules": verdict.rules(evidence.decision),
         "limits": LIMITS,

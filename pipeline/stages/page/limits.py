@@ -16,7 +16,8 @@ LIMITS = (
     ),
     (
         "Exchanging words can leave a sentence that nobody would write, and templates are"
-        " short, few and written for the purpose. A small change on them does not show that real"
+        " short, few and written for the purpose; the names are of the United States, and no name"
+        " tells who bears it. A small change on them does not show that real"
         " texts are treated alike."
     ),
     (

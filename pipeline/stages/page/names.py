@@ -9,6 +9,9 @@ _KNOWN = {  # as they stand inside a sentence
     "tfidf": "TF-IDF",
     "crows_pairs": "CrowS-Pairs",
     "stereo": "pairs with a stereotype",
+    "subgroup_auc": "within the group",
+    "bpsn_auc": "BPSN: others' positive texts against the group's negative ones",
+    "bnsp_auc": "BNSP: the group's positive texts against others' negative ones",
     "antistereo": "pairs against a stereotype",
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.reports import AuditReport, Estimate, EvaluateReport, Report
+from pipeline.reports import AuditReport, Estimate, EvaluateReport, GroupScore, Report
 from pipeline.stages.page import figures, names, shapes
 
 
@@ -17,6 +17,9 @@ def _walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         if value.point is None:
             reason = value.note or "no reason given"
             yield ", ".join(path), f"{reason} (n = {figures.count(value.n)})"
+        return
+    if isinstance(value, GroupScore) and not value.rows:
+        yield ", ".join(path), "no test rows, so nothing was measured (n = 0)"
         return
     for name, item in _items(value):
         yield from _walk(item, (*path, name) if name else path)
