@@ -11,7 +11,7 @@ import pydantic
 
 from pipeline import files, layout
 from pipeline.errors import InputError
-from pipeline.reports.audit import AuditReport, Counterfactual, Gap, GroupScore, PairScore
+from pipeline.reports.audit import AuditReport, Counterfactual, Gap, GroupScore
 from pipeline.reports.base import Estimate, Report
 from pipeline.reports.bundle import BundleReport, PageReport
 from pipeline.reports.data import (
@@ -21,6 +21,14 @@ from pipeline.reports.data import (
     Table,
     TokeniseReport,
     ValidateReport,
+)
+from pipeline.reports.intrinsic import (
+    Association,
+    IntrinsicReport,
+    PairScore,
+    PronounScore,
+    StereoSetReport,
+    StereoSetScore,
 )
 from pipeline.reports.model import (
     CurvePoint,
@@ -35,6 +43,7 @@ from pipeline.reports.model import (
 
 __all__ = [
     "STAGE_REPORTS",
+    "Association",
     "AuditReport",
     "BundleReport",
     "Counterfactual",
@@ -47,14 +56,18 @@ __all__ = [
     "FinetuneReport",
     "Gap",
     "GroupScore",
+    "IntrinsicReport",
     "PageReport",
     "PairScore",
     "PairedTest",
     "PretrainReport",
+    "PronounScore",
     "Report",
     "Scores",
     "Split",
     "SplitReport",
+    "StereoSetReport",
+    "StereoSetScore",
     "Table",
     "TokeniseReport",
     "ValidateReport",
