@@ -1,6 +1,5 @@
 """Association tests: is one group of words nearer to these attributes than another group is."""
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -125,9 +124,3 @@ def permute(first: np.ndarray, second: np.ndarray, seed: int) -> tuple[float, in
         rng=np.random.default_rng(seed),
     )
     return float(found.pvalue), min(every, MAX_PARTITIONS), every <= MAX_PARTITIONS
-
-
-def digest(tests: Sequence[WordSets]) -> str:
-    """Return the SHA-256 of the tests' words, as of a file with a word a line."""
-    words = [w for sets in tests for _, words in (*sets.targets, *sets.attributes) for w in words]
-    return hashlib.sha256("".join(f"{word}\n" for word in words).encode()).hexdigest()

@@ -17,6 +17,7 @@ def crows_pairs(
     directions: Sequence[str],
     types: Sequence[str],
     confidence: float,
+    *,
     decimals: int | None = DECIMALS,
 ) -> PairScore:
     """Return the share of pairs, in percent, whose more stereotypical sentence is preferred.

@@ -15,6 +15,7 @@ def pronouns(
     occupations: Sequence[str],
     male: np.ndarray,
     tasks: Sequence[str],
+    *,
     left_out: int,
     confidence: float,
 ) -> PronounScore:
@@ -38,7 +39,9 @@ def pronouns(
     return PronounScore(
         gap=gap(log_odds, names, male, confidence),
         per_task={
-            str(kind): gap(log_odds[task == kind], names[task == kind], male[task == kind], confidence)
+            str(kind): gap(
+                log_odds[task == kind], names[task == kind], male[task == kind], confidence
+            )
             for kind in np.unique(task)
         },
         lean=_mean(means, confidence),

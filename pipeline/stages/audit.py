@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterator
 
 from pipeline import layout, reports
+from pipeline.encoder import scoring
 from pipeline.measure import plots
 from pipeline.measure.intervals import Bootstrap
 from pipeline.params import AuditParams
 from pipeline.reports import AuditReport, PretrainReport
-from pipeline.stages.audits import counterfactuals, groups, intrinsic
+from pipeline.stages.audits import counterfactuals, groups, intrinsic, preferences
 from pipeline.stages.audits.tested import declared_values, read_tested
 from pipeline.track import Track
 
@@ -21,7 +22,7 @@ OUT = layout.stage_dir("audit")
 
 
 def run(params: AuditParams, track: Track) -> AuditReport:
-    """Write build/audit: crows_pairs.parquet, counterfactuals.parquet and plots/gaps.svg.
+    """Write build/audit: items as Parquet, a file a part, and plots/gaps.svg.
 
     Raises:
         InputError: where an earlier stage has not run, a declared column of groups is absent, or
@@ -38,16 +39,25 @@ def run(params: AuditParams, track: Track) -> AuditReport:
     with _timed(track, "crows_pairs_s"):
         pretrained = reports.read(PretrainReport)
         competent, why = intrinsic.judge_competence(pretrained, params.competence_nats)
-        pairs = intrinsic.score_pairs(params, track, OUT) if competent else None
+        model, tokenizer = scoring.load(layout.stage_dir("pretrain") / "model")
+        pairs = intrinsic.score_pairs(model, tokenizer, params, track, OUT) if competent else None
+    with _timed(track, "other_benchmarks_s"):
+        asker = preferences.Asker(model, tokenizer, params, track, OUT)
+        preferred = (
+            preferences.measure(asker, bootstrap)
+            if competent
+            else preferences.refuse(preferences.INCOMPETENT)
+        )
     plots.save(plots.gaps(gaps), OUT / "plots" / "gaps.svg")
     return AuditReport(
         groups=scores,
         gaps=gaps,
         counterfactuals=swaps,
         crows_pairs=pairs,
+        intrinsic=preferred,
         competent=competent,
         competence=why,
-        benchmark_digests=intrinsic.benchmark_digests(),
+        benchmark_digests=intrinsic.benchmark_digests() | preferences.digests(),
     )
 
 
