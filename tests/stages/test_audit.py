@@ -15,7 +15,7 @@ from pipeline.encoder import scoring
 from pipeline.errors import InputError
 from pipeline.reports import AuditReport, Gap, PretrainReport
 from pipeline.stages import audit, evaluate
-from pipeline.stages.audits import intrinsic
+from pipeline.stages.audits import intrinsic, preferences
 from pipeline.text import gender_swap, identity_templates
 from pipeline.track import Silent
 
@@ -149,6 +149,7 @@ def test_an_incompetent_language_model_has_no_score() -> None:
         reports.write("pretrain", poor)
         report = run()
         assert (report.competent, report.crows_pairs) == (False, None)
+        assert report.intrinsic == preferences.refuse(preferences.INCOMPETENT)
         assert f"{poor.final_loss:.2f}" in report.competence
         assert not (OUT / "crows_pairs.parquet").exists()
 
@@ -156,7 +157,8 @@ def test_an_incompetent_language_model_has_no_score() -> None:
 def test_without_the_benchmark_there_is_no_score_and_a_reason() -> None:
     intrinsic.CROWS_PAIRS.unlink()
     report = run()
-    assert (report.competent, report.crows_pairs, report.benchmark_digests) == (True, None, {})
+    assert (report.competent, report.crows_pairs, report.intrinsic.aul) == (True, None, None)
+    assert str(intrinsic.CROWS_PAIRS) not in report.benchmark_digests
     assert "crows_pairs.csv is not there" in report.competence
 
 
@@ -179,8 +181,14 @@ def test_equal_inputs_give_equal_bytes_and_seconds_go_to_the_tracker() -> None:
     shutil.rmtree(OUT)
     assert run() == first
     assert files.sha256_tree(OUT) == digests
-    assert set(digests) == {"counterfactuals.parquet", "crows_pairs.parquet", "plots/gaps.svg"}
-    assert set(recorder.seconds) == {"gaps_s", "counterfactuals_s", "crows_pairs_s"}
+    assert set(digests) == {
+        "counterfactuals.parquet",
+        "crows_pairs.parquet",
+        "plots/gaps.svg",
+        "unmasked.parquet",
+    }
+    parts = {"gaps", "counterfactuals", "crows_pairs", "other_benchmarks"}
+    assert set(recorder.seconds) == {f"{part}_s" for part in parts}
     assert str(first.benchmark_digests[str(intrinsic.CROWS_PAIRS)]) == files.sha256_file(
         intrinsic.CROWS_PAIRS
     )
