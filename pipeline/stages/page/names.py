@@ -10,6 +10,8 @@ _KNOWN = {  # as they stand inside a sentence
     "crows_pairs": "CrowS-Pairs",
     "stereo": "pairs with a stereotype",
     "antistereo": "pairs against a stereotype",
+    "type1": "who is meant follows from the facts",  # WinoBias
+    "type2": "who is meant follows from the grammar",
 }
 
 

@@ -58,7 +58,8 @@ def _associated(test: Association) -> Reading:
         name.partition(" (")[0] for name in (*test.targets, *test.attributes)
     )
     means = (f"{first} go with {with_first}", f"{first} go with {with_second}")
-    return Reading(f"{test.name}, {first} and {second}", test.effect, 0.0, means, 2)
+    name = f"{test.name}: {first} and {second}, {with_first} and {with_second}"
+    return Reading(name, test.effect, 0.0, means, 2)
 
 
 def table(report: AuditReport) -> shapes.Table | None:
