@@ -154,6 +154,7 @@ class AuditParams(Section):
     min_group_rows: int = pydantic.Field(gt=0)  # fewer rows than this: not evaluated
     max_counterfactuals: int | None = None  # test texts swapped; null for all
     max_pairs: int | None = None  # CrowS-Pairs pairs scored; null for all
+    max_unmasked: int | None = None  # CrowS-Pairs pairs scored by AUL and AULA; null for all
     max_clusters: int | None = None  # StereoSet clusters scored; null for all
     max_pronouns: int | None = None  # WinoBias sentences scored; null for all
     competence_nats: float = pydantic.Field(

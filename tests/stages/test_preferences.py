@@ -87,7 +87,7 @@ def measure(**changes: Any) -> IntrinsicReport:
 
 
 def test_unmasked_scores_are_the_share_of_pairs_that_the_scorer_prefers() -> None:
-    found = measure(max_pairs=None)
+    found = measure(max_unmasked=None)
     model, tokenizer = scoring.load(layout.stage_dir("pretrain") / "model")
     for place, measured in enumerate((found.aul, found.aula)):
         more, less = (
@@ -100,6 +100,7 @@ def test_unmasked_scores_are_the_share_of_pairs_that_the_scorer_prefers() -> Non
     items = pq.read_table(OUT / "unmasked.parquet").to_pydict()
     assert items["text_more"] == [pair[0] for pair in trained.PAIRS]
     assert items["aula_less"] == pytest.approx(less[:, 1])
+    assert measure(max_unmasked=3).aul.score.n == 3
 
 
 def test_clusters_are_scored_by_the_words_in_their_blanks() -> None:

@@ -77,7 +77,7 @@ def refuse(why: str) -> IntrinsicReport:
 
 def score_unmasked(asker: Asker) -> tuple[PairScore, PairScore]:
     """Score CrowS-Pairs' sentences by AUL and AULA; write unmasked.parquet."""
-    pairs = crows_pairs.read_pairs(CROWS_PAIRS, asker.params.max_pairs)
+    pairs = crows_pairs.read_pairs(CROWS_PAIRS, asker.params.max_unmasked)
     texts = [text for pair in pairs for text in (pair.more, pair.less)]
     scores = unmasked.score_sentences(
         asker.model, asker.tokenizer, texts, asker.tell("sentences")
