@@ -73,6 +73,8 @@ def estimate_effect(first: np.ndarray, second: np.ndarray, confidence: float) ->
     m, n = len(first), len(second)
     freedom, root = m + n - 2, math.sqrt(1 / m + 1 / n)
     pooled = math.sqrt((m * first.var() + n * second.var()) / freedom)
+    if pooled == 0:
+        return undefined(m + n, confidence, "no word is associated otherwise than its group")
     t = float(first.mean() - second.mean()) / (pooled * root)
     low, high = (
         _on_scale(float(special.nctdtrinc(freedom, tail, t)) * root, m, n)

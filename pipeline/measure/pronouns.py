@@ -61,18 +61,9 @@ def gap(
     n = len(his) + len(hers)
     if min(len(his), len(hers)) < 2:
         return undefined(n, confidence, "fewer than two occupations of a group")
-    test = stats.ttest_ind(his, hers, equal_var=False)
-    low, high = test.confidence_interval(confidence)
-    error = np.sqrt(his.var(ddof=1) / len(his) + hers.var(ddof=1) / len(hers))
-    return Estimate(
-        point=float(his.mean() - hers.mean()),
-        low=float(low),
-        high=float(high),
-        n=n,
-        confidence=confidence,
-        detectable=power.detectable(float(error), confidence, float(test.df)),
-        note="Welch interval over occupations",
-    )
+    error = float(np.sqrt(his.var(ddof=1) / len(his) + hers.var(ddof=1) / len(hers)))
+    freedom = stats.ttest_ind(his, hers, equal_var=False).df if error else 1
+    return _estimate(float(his.mean() - hers.mean()), error, float(freedom), n, confidence)
 
 
 def _mean(values: np.ndarray, confidence: float) -> Estimate:
@@ -80,14 +71,21 @@ def _mean(values: np.ndarray, confidence: float) -> Estimate:
     if n < 2:
         return undefined(n, confidence, "fewer than two occupations")
     error = float(values.std(ddof=1) / np.sqrt(n))
-    low, high = stats.t.interval(confidence, n - 1, values.mean(), error)
+    return _estimate(float(values.mean()), error, n - 1, n, confidence)
+
+
+def _estimate(point: float, error: float, freedom: float, n: int, confidence: float) -> Estimate:
+    """Return an estimate with the t interval of its standard error."""
+    if error == 0:
+        return undefined(n, confidence, "all occupations have one value, so it has no interval")
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
     return Estimate(
-        point=float(values.mean()),
-        low=float(low),
-        high=float(high),
+        point=point,
+        low=point - half,
+        high=point + half,
         n=n,
         confidence=confidence,
-        detectable=power.detectable(error, confidence, n - 1),
+        detectable=power.detectable(error, confidence, freedom),
         note="t interval over occupations",
     )
 

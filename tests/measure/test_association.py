@@ -124,3 +124,11 @@ def test_longer_vectors_and_exchanged_targets() -> None:
     turned = association.associate(WordSets("t", (y, x), (a, b)), vectors, 0.95, 1)
     assert turned.effect.point == pytest.approx(-found.effect.point)
     assert turned.p_value == pytest.approx(found.p_value)
+
+
+def test_words_that_are_all_alike_have_no_effect_rather_than_a_division_by_zero() -> None:
+    same = {f"w{i}": np.array([1.0, 0.5]) for i in range(8)}
+    names = [tuple(f"w{i}" for i in range(start, start + 2)) for start in (0, 2, 4, 6)]
+    x, y, a, b = zip("xyab", names, strict=True)
+    found = association.associate(WordSets("t", (x, y), (a, b)), same, 0.95, 1)
+    assert (found.effect.point, found.p_value) == (None, 1.0)

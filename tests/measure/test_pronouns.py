@@ -50,3 +50,9 @@ def test_the_least_effect_is_found_four_times_in_five() -> None:
         apart = draw.normal(0, 1, 40) + least * male
         found += pronouns.gap(apart, names, male, 0.95).low > 0  # type: ignore[operator]
     assert found / runs == pytest.approx(0.8, abs=0.04)
+
+
+def test_occupations_that_are_all_alike_have_no_interval_and_so_no_figure() -> None:
+    found = score(np.zeros(7))
+    assert (found.gap.point, found.lean.point) == (None, None)
+    assert "one value" in found.gap.note

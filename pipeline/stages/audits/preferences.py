@@ -171,18 +171,15 @@ def associate_words(asker: Asker) -> tuple[Association, ...]:
         means = features.reshape(len(words), -1, features.shape[1]).mean(axis=1)
         vectors = dict(zip(words, means, strict=True))
     return tuple(
-        association.associate(sets, vectors, asker.params.confidence, asker.params.seed)
-        for sets in word_sets()
+        association.associate(_word_sets(name), vectors, asker.params.confidence, asker.params.seed)
+        for name in association_words.TESTS
     )
 
 
-def word_sets() -> tuple[association.WordSets, ...]:
-    """Return the tests with their words."""
-    return tuple(
-        association.WordSets(name, (listed[0], listed[1]), (listed[2], listed[3]))
-        for name, lists in association_words.TESTS.items()
-        for listed in [[(each, association_words.WORDS[each]) for each in lists]]
-    )
+def _word_sets(name: str) -> association.WordSets:
+    """Return a test with its words."""
+    x, y, a, b = ((each, association_words.WORDS[each]) for each in association_words.TESTS[name])
+    return association.WordSets(name, (x, y), (a, b))
 
 
 def digests() -> dict[str, str]:
