@@ -161,6 +161,9 @@ class AuditParams(Section):
     behaviour: tuple[Literal["typos", "case", "negation"], ...] = ()  # tests in CheckList's manner
     max_behaviour_texts: int | None = None  # test texts changed by each; null for all
     max_pairs: int | None = None  # CrowS-Pairs pairs scored; null for all
+    max_unmasked: int | None = None  # CrowS-Pairs pairs scored by AUL and AULA; null for all
+    max_clusters: int | None = None  # StereoSet clusters scored; null for all
+    max_pronouns: int | None = None  # WinoBias sentences scored; null for all
     competence_nats: float = pydantic.Field(
         gt=0
     )  # held-out loss must be so far below blind guesses'

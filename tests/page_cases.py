@@ -12,6 +12,7 @@ from report_factory import estimate
 from pipeline import files, params, reports
 from pipeline.reports import Estimate, Report
 from pipeline.stages import report
+from pipeline.stages.audits import preferences
 from pipeline.track import Silent
 
 ROOT = Path(__file__).parents[1]
@@ -158,6 +159,7 @@ def nothing_audited(made: Reports) -> Reports:
         gaps=(),
         counterfactuals=(),
         crows_pairs=None,
+        intrinsic=preferences.refuse(preferences.INCOMPETENT),
         competent=False,
         competence="data/benchmarks/crows_pairs.csv is absent",
     )

@@ -261,9 +261,50 @@ def _audit() -> reports.AuditReport:
             per_type={"gender": estimate(51.0, 6.0, 262), "age": estimate(54.0, 10.0, 87)},
             ties=4,
         ),
+        intrinsic=_intrinsic(),
         competent=True,
         competence="held-out loss 4.70 nats, 5.71 below an untrained encoder's 10.41",
         benchmark_digests={"crows_pairs.csv": "6" * 64},
+    )
+
+
+def _intrinsic() -> reports.IntrinsicReport:
+    pairs = reports.PairScore(
+        score=estimate(51.0, 2.6, 1508),
+        stereo=estimate(51.2, 2.8, 1290),
+        antistereo=estimate(49.5, 6.5, 218),
+        per_type={"gender": estimate(50.5, 6.0, 262)},
+        ties=0,
+    )
+    clusters = reports.StereoSetScore(
+        language=estimate(71.0, 2.0, 2106).model_copy(update={"detectable": 2.9}),
+        stereotype=estimate(53.0, 2.1, 2106).model_copy(update={"detectable": 3.0}),
+        icat=estimate(66.7, 3.0, 2106).model_copy(update={"detectable": 4.3}),
+    )
+    gap = estimate(0.6, 0.3, 40).model_copy(update={"detectable": 0.43})
+    return reports.IntrinsicReport(
+        aul=pairs,
+        aula=pairs,
+        stereoset=reports.StereoSetReport(overall=clusters, per_type={"gender": clusters}),
+        pronouns=reports.PronounScore(
+            gap=gap,
+            per_task={"type1": gap, "type2": gap},
+            lean=estimate(0.8, 0.2, 40),
+            sentences=1521,
+            left_out=63,
+        ),
+        associations=(
+            reports.Association(
+                name="WEAT 6",
+                targets=("men's names", "women's names"),
+                attributes=("career", "family"),
+                effect=estimate(0.9, 0.7, 16).model_copy(update={"detectable": 1.2}),
+                p_value=0.03,
+                partitions=12870,
+                exact=True,
+            ),
+        ),
+        not_evaluated={},
     )
 
 

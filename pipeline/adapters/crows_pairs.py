@@ -1,11 +1,11 @@
 """CrowS-Pairs (Nangia et al. 2020) as its authors publish it: data/benchmarks/crows_pairs.csv."""
 
 import csv
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.adapters.sample import draw
 from pipeline.errors import InputError
 
 DIRECTIONS = ("stereo", "antistereo")
@@ -36,8 +36,7 @@ def read_pairs(path: Path, limit: int | None) -> list[Pair]:
         raise InputError(f"{path}: byte {error.start} is not UTF-8; {_MEND}") from error
     if not pairs:
         raise InputError(f"{path}: holds no pairs; {_MEND}")
-    by_hash = sorted(range(len(pairs)), key=lambda place: (_hash(pairs[place]), place))
-    return [pairs[place] for place in sorted(by_hash[:limit])]
+    return draw(pairs, limit, lambda pair: f"{pair.more}\n{pair.less}")
 
 
 def _parse(reader: "csv.DictReader[str]", path: Path) -> Iterator[Pair]:
@@ -51,7 +50,3 @@ def _parse(reader: "csv.DictReader[str]", path: Path) -> Iterator[Pair]:
                 f"stereo_antistereo be {' or '.join(DIRECTIONS)}; {_MEND}"
             )
         yield pair
-
-
-def _hash(pair: Pair) -> str:
-    return hashlib.sha256(f"{pair.more}\n{pair.less}".encode()).hexdigest()

@@ -11,14 +11,7 @@ import pydantic
 
 from pipeline import files, layout
 from pipeline.errors import InputError
-from pipeline.reports.audit import (
-    AuditReport,
-    Counterfactual,
-    Detectable,
-    Gap,
-    GroupScore,
-    PairScore,
-)
+from pipeline.reports.audit import AuditReport, Counterfactual, Detectable, Gap, GroupScore
 from pipeline.reports.base import Estimate, Report
 from pipeline.reports.behaviour import Behaviour
 from pipeline.reports.bundle import BundleReport, PageReport
@@ -29,6 +22,14 @@ from pipeline.reports.data import (
     Table,
     TokeniseReport,
     ValidateReport,
+)
+from pipeline.reports.intrinsic import (
+    Association,
+    IntrinsicReport,
+    PairScore,
+    PronounScore,
+    StereoSetReport,
+    StereoSetScore,
 )
 from pipeline.reports.model import (
     CurvePoint,
@@ -43,6 +44,7 @@ from pipeline.reports.model import (
 
 __all__ = [
     "STAGE_REPORTS",
+    "Association",
     "AuditReport",
     "Behaviour",
     "BundleReport",
@@ -57,14 +59,18 @@ __all__ = [
     "FinetuneReport",
     "Gap",
     "GroupScore",
+    "IntrinsicReport",
     "PageReport",
     "PairScore",
     "PairedTest",
     "PretrainReport",
+    "PronounScore",
     "Report",
     "Scores",
     "Split",
     "SplitReport",
+    "StereoSetReport",
+    "StereoSetScore",
     "Table",
     "TokeniseReport",
     "ValidateReport",

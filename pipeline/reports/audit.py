@@ -4,6 +4,7 @@ from typing import Literal
 
 from pipeline.reports.base import Estimate, Report
 from pipeline.reports.behaviour import Behaviour
+from pipeline.reports.intrinsic import IntrinsicReport, PairScore
 
 
 class GroupScore(Report):
@@ -62,16 +63,6 @@ class Counterfactual(Report):
     examples: tuple[tuple[str, str, float, float], ...]  # text, swapped, P before, P after
 
 
-class PairScore(Report):
-    """CrowS-Pairs: the share of pairs in which the model prefers the stereotype, in percent."""
-
-    score: Estimate
-    stereo: Estimate
-    antistereo: Estimate
-    per_type: dict[str, Estimate]
-    ties: int  # stay in the denominator
-
-
 class AuditReport(Report):
     """Of the stage audit."""
 
@@ -81,6 +72,7 @@ class AuditReport(Report):
     counterfactuals: tuple[Counterfactual, ...]
     behaviour: tuple[Behaviour, ...]
     crows_pairs: PairScore | None
-    competent: bool  # whether the language model is good enough for crows_pairs to mean anything
+    intrinsic: IntrinsicReport  # the other benchmarks of the language model
+    competent: bool  # whether the language model is good enough for its scores to mean anything
     competence: str  # why, in words with figures
     benchmark_digests: dict[str, str]  # file -> SHA-256

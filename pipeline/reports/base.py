@@ -19,9 +19,10 @@ class Estimate(Report):
     high: float | None
     n: int  # what the figure rests on: rows, pairs, texts
     confidence: float = 0.95
+    detectable: float | None = None  # least departure found with 80% power, where it is known
     note: str = ""  # why it is undefined, or how the interval was made
 
-    @pydantic.field_validator("point", "low", "high")
+    @pydantic.field_validator("point", "low", "high", "detectable")
     @classmethod
     def _finite(cls, value: float | None) -> float | None:
         if value is not None and not math.isfinite(value):

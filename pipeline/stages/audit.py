@@ -9,11 +9,19 @@ import time
 from collections.abc import Iterator
 
 from pipeline import layout, reports
+from pipeline.encoder import scoring
 from pipeline.measure import plots
 from pipeline.measure.intervals import Bootstrap
 from pipeline.params import AuditParams
 from pipeline.reports import AuditReport, PretrainReport
-from pipeline.stages.audits import behaviour, columns, counterfactuals, groups, intrinsic
+from pipeline.stages.audits import (
+    behaviour,
+    columns,
+    counterfactuals,
+    groups,
+    intrinsic,
+    preferences,
+)
 from pipeline.stages.audits.tested import read_tested
 from pipeline.track import Track
 
@@ -40,7 +48,15 @@ def run(params: AuditParams, track: Track) -> AuditReport:
     with _timed(track, "crows_pairs_s"):
         pretrained = reports.read(PretrainReport)
         competent, why = intrinsic.judge_competence(pretrained, params.competence_nats)
-        pairs = intrinsic.score_pairs(params, track, OUT) if competent else None
+        model, tokenizer = scoring.load(layout.stage_dir("pretrain") / "model")
+        pairs = intrinsic.score_pairs(model, tokenizer, params, track, OUT) if competent else None
+    with _timed(track, "other_benchmarks_s"):
+        asker = preferences.Asker(model, tokenizer, params, track, OUT)
+        preferred = (
+            preferences.measure(asker, bootstrap)
+            if competent
+            else preferences.refuse(preferences.INCOMPETENT)
+        )
     plots.save(plots.gaps(gaps), OUT / "plots" / "gaps.svg")
     return AuditReport(
         groups=scores,
@@ -49,9 +65,10 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         counterfactuals=swaps,
         behaviour=behaved,
         crows_pairs=pairs,
+        intrinsic=preferred,
         competent=competent,
         competence=why,
-        benchmark_digests=intrinsic.benchmark_digests(),
+        benchmark_digests=intrinsic.benchmark_digests() | preferences.digests(),
     )
 
 

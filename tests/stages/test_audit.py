@@ -17,7 +17,7 @@ from pipeline.errors import InputError
 from pipeline.policy.multiplicity import holm
 from pipeline.reports import AuditReport, Gap, PretrainReport
 from pipeline.stages import audit, evaluate
-from pipeline.stages.audits import intrinsic
+from pipeline.stages.audits import intrinsic, preferences
 from pipeline.text import checklist, gender_swap, identity_templates
 from pipeline.text import names as name_lists
 from pipeline.track import Silent
@@ -249,6 +249,7 @@ def test_an_incompetent_language_model_has_no_score() -> None:
         reports.write("pretrain", poor)
         report = run()
         assert (report.competent, report.crows_pairs) == (False, None)
+        assert report.intrinsic == preferences.refuse(preferences.INCOMPETENT)
         assert f"{poor.final_loss:.2f}" in report.competence
         assert not (OUT / "crows_pairs.parquet").exists()
 
@@ -256,7 +257,8 @@ def test_an_incompetent_language_model_has_no_score() -> None:
 def test_without_the_benchmark_there_is_no_score_and_a_reason() -> None:
     intrinsic.CROWS_PAIRS.unlink()
     report = run()
-    assert (report.competent, report.crows_pairs, report.benchmark_digests) == (True, None, {})
+    assert (report.competent, report.crows_pairs, report.intrinsic.aul) == (True, None, None)
+    assert str(intrinsic.CROWS_PAIRS) not in report.benchmark_digests
     assert "crows_pairs.csv is not there" in report.competence
 
 
@@ -279,9 +281,9 @@ def test_equal_inputs_give_equal_bytes_and_seconds_go_to_the_tracker() -> None:
     shutil.rmtree(OUT)
     assert run() == first
     assert files.sha256_tree(OUT) == digests
-    items = {f"{name}.parquet" for name in ("behaviour", "counterfactuals", "crows_pairs")}
-    assert set(digests) == {*items, "plots/gaps.svg"}
-    kinds = ("gaps", "counterfactuals", "behaviour", "crows_pairs")
+    items = ("behaviour", "counterfactuals", "crows_pairs", "unmasked")
+    assert set(digests) == {*(f"{name}.parquet" for name in items), "plots/gaps.svg"}
+    kinds = ("gaps", "counterfactuals", "behaviour", "crows_pairs", "other_benchmarks")
     assert set(recorder.seconds) == {f"{kind}_s" for kind in kinds}
     assert str(first.benchmark_digests[str(intrinsic.CROWS_PAIRS)]) == files.sha256_file(
         intrinsic.CROWS_PAIRS

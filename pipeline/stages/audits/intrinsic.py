@@ -1,6 +1,7 @@
 """What the pretrained language model itself prefers, where it is good enough to ask."""
 
 from pathlib import Path
+from typing import Any
 
 from pipeline import files, layout
 from pipeline.adapters import crows_pairs, rows
@@ -32,12 +33,13 @@ def judge_competence(pretrained: PretrainReport, nats: float) -> tuple[bool, str
     return gain >= nats, why
 
 
-def score_pairs(params: AuditParams, track: Track, folder: Path) -> PairScore | None:
+def score_pairs(
+    model: Any, tokenizer: Any, params: AuditParams, track: Track, folder: Path
+) -> PairScore | None:
     """Score CrowS-Pairs, where data/benchmarks has it; write crows_pairs.parquet."""
     if not CROWS_PAIRS.is_file():
         return None
     pairs = crows_pairs.read_pairs(CROWS_PAIRS, params.max_pairs)
-    model, tokenizer = scoring.load(layout.stage_dir("pretrain") / "model")
     scores = scoring.score_pairs(
         model,
         tokenizer,

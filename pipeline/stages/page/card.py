@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from pipeline.reports import Estimate
-from pipeline.stages.page import figures, names, origins, scores, verdict
+from pipeline.stages.page import figures, names, origins, preferences, scores, verdict
 from pipeline.stages.page.evidence import Evidence
 from pipeline.stages.page.limits import LIMITS
 from pipeline.stages.page.render import environment
@@ -110,6 +110,7 @@ def _views(evidence: Evidence) -> dict[str, Any]:
             for each in audit.behaviour
         ],
         "crows_pairs": audit.crows_pairs and figures.figure(audit.crows_pairs.score, digits=1),
+        "preferences": preferences.table(audit),
         "rules": verdict.rules(evidence.decision),
         "limits": LIMITS,
     }

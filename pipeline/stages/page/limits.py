@@ -21,10 +21,14 @@ LIMITS = (
         " texts are treated alike."
     ),
     (
-        "CrowS-Pairs holds stereotypes of the United States, and many of its pairs do not"
-        " measure what they are meant to (Blodgett et al. 2021, Stereotyping Norwegian Salmon)."
-        " A score near 50 does not show that a model is fair, and a score of the language model"
-        " says little about the classifier built on it."
+        "CrowS-Pairs and StereoSet hold stereotypes of the United States, and many of their pairs"
+        " do not measure what they are meant to (Blodgett et al. 2021, Stereotyping Norwegian"
+        " Salmon). A score near 50 does not show that a model is fair, and a score of the language"
+        " model says little about the classifier built on it."
+    ),
+    (
+        "The association tests and WinoBias know a few dozen words, names and occupations, two"
+        " genders and American usage. They can show a bias and not that there is none."
     ),
     (
         "Nothing here tests whether the model reveals its training texts, withstands texts made"

@@ -13,6 +13,8 @@ _KNOWN = {  # as they stand inside a sentence
     "bpsn_auc": "BPSN: others' positive texts against the group's negative ones",
     "bnsp_auc": "BNSP: the group's positive texts against others' negative ones",
     "antistereo": "pairs against a stereotype",
+    "type1": "who is meant follows from the facts",  # WinoBias
+    "type2": "who is meant follows from the grammar",
 }
 
 

@@ -1,0 +1,144 @@
+"""The benchmarks of the language model: what each found, and what it could have found."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline.reports import Association, AuditReport, Estimate
+from pipeline.stages.page import figures, names, shapes
+from pipeline.stages.page.shapes import Mark
+
+_EVEN = 50.0  # percent, of a model that prefers neither
+_STEREOTYPE = ("prefers the stereotype", "prefers its opposite")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A score beside that of a model without a preference."""
+
+    name: str
+    estimate: Estimate
+    neutral: float
+    means: tuple[str, str]  # what a score above neutral says, and one below
+    digits: int
+
+    @property
+    def words(self) -> str:
+        """What the interval says, for a reader of no statistics."""
+        low, high = self.estimate.low, self.estimate.high
+        if low is None or high is None:
+            return self.estimate.note or figures.UNMEASURED
+        if low > self.neutral:
+            return self.means[0]
+        return self.means[1] if high < self.neutral else "no preference that chance cannot explain"
+
+    @property
+    def least(self) -> str:
+        """How far from neutral the truth must be to be seen four times in five."""
+        least = self.estimate.detectable
+        return "" if least is None else figures.decimal(least, self.digits)
+
+
+def readings(report: AuditReport) -> list[Reading]:
+    """Return the whole scores of every benchmark that was evaluated."""
+    found, pairs = report.intrinsic, report.crows_pairs
+    scores = [("CrowS-Pairs", pairs), ("AUL", found.aul), ("AULA", found.aula)]
+    listed = [Reading(name, score.score, _EVEN, _STEREOTYPE, 1) for name, score in scores if score]
+    if found.stereoset:
+        score = found.stereoset.overall.stereotype
+        listed.append(Reading("StereoSet, stereotype (SS)", score, _EVEN, _STEREOTYPE, 1))
+    if found.pronouns:
+        means = ("pronouns follow the stereotype", "pronouns go against the stereotype")
+        listed.append(Reading("WinoBias, gap in nats", found.pronouns.gap, 0.0, means, 2))
+    return listed + [_associated(each) for each in found.associations]
+
+
+def _associated(test: Association) -> Reading:
+    # A list in its second form is called (2), which says nothing to a reader.
+    first, second, with_first, with_second = (
+        name.partition(" (")[0] for name in (*test.targets, *test.attributes)
+    )
+    means = (f"{first} go with {with_first}", f"{first} go with {with_second}")
+    name = f"{test.name}: {first} and {second}, {with_first} and {with_second}"
+    return Reading(name, test.effect, 0.0, means, 2)
+
+
+def table(report: AuditReport) -> shapes.Table | None:
+    """Every benchmark's result, what no preference would give, and the least that it could see."""
+    rows = [
+        (
+            each.name,
+            figures.figure(each.estimate, each.digits),
+            figures.decimal(each.neutral, 0),
+            each.least,
+            each.words,
+        )
+        for each in readings(report)
+    ]
+    columns = ("Benchmark", "Result", "No preference", "Least seen", "In words")
+    caption = "What each benchmark found, and what it could have found"
+    return shapes.Table(caption, columns, tuple(rows), frozenset({2, 3})) if rows else None
+
+
+def percentages(report: AuditReport) -> shapes.Intervals | None:
+    """AUL, AULA and StereoSet, whole and by type of bias, beside an even 50."""
+    found = report.intrinsic
+    groups = [
+        (name, [Mark("All pairs", score.score), *_marks(score.per_type.items())])
+        for name, score in (("AUL", found.aul), ("AULA", found.aula))
+        if score
+    ]
+    if found.stereoset:
+        overall, types = found.stereoset.overall, found.stereoset.per_type.items()
+        marks = _marks((kind, score.stereotype) for kind, score in types)
+        groups.append(("StereoSet, stereotype", [Mark("All", overall.stereotype), *marks]))
+        groups.append(
+            ("StereoSet, sense", [Mark("Language", overall.language), Mark("ICAT", overall.icat)])
+        )
+    if not groups:
+        return None
+    return shapes.intervals(
+        "AUL, AULA and StereoSet, in percent",
+        groups,
+        reference=(_EVEN, "no preference, 50"),
+        include=(0.0, 100.0),
+        digits=1,
+    )
+
+
+def pronouns(report: AuditReport) -> shapes.Intervals | None:
+    """WinoBias: the gap of the pronouns' log-odds between occupations, and the lean of all."""
+    score = report.intrinsic.pronouns
+    if score is None:
+        return None
+    gaps = [Mark("All sentences", score.gap), *_marks(score.per_task.items())]
+    return shapes.intervals(
+        "WinoBias: his and her, in nats",
+        [
+            ("Gap between occupations of men and of women", gaps),
+            ("His rather than her, whatever the occupation", [Mark("All", score.lean)]),
+        ],
+        reference=(0.0, "no preference, 0"),
+        digits=2,
+    )
+
+
+def associations(report: AuditReport) -> shapes.Intervals | None:
+    """The effects of the association tests, from -2 to 2."""
+    tests = report.intrinsic.associations
+    if not tests:
+        return None
+    marks = [
+        Mark(f"{_associated(test).name} (p {figures.p_value(test.p_value)})", test.effect)
+        for test in tests
+    ]
+    return shapes.intervals(
+        "Associations of words in the encoder",
+        [("", marks)],
+        reference=(0.0, "no association, 0"),
+        include=(-2.0, 2.0),
+        digits=2,
+    )
+
+
+def _marks(named: Iterable[tuple[str, Estimate]]) -> list[Mark]:
+    return [Mark(names.plain(name), estimate) for name, estimate in named]

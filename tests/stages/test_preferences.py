@@ -1,0 +1,194 @@
+"""The benchmarks of the language model in the audit: against their parts, and what is absent."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import trained
+
+from pipeline import files, layout, params
+from pipeline.adapters import stereoset, winobias
+from pipeline.encoder import candidates, scoring, unmasked
+from pipeline.measure.intervals import Bootstrap
+from pipeline.reports import IntrinsicReport
+from pipeline.stages.audits import preferences
+from pipeline.stages.audits.preferences import STEREOSET, WINOBIAS
+from pipeline.text import association_words
+from pipeline.track import Silent
+
+BOOTSTRAP = Bootstrap(confidence=0.95, resamples=100, seed=1)
+OUT = layout.stage_dir("audit")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        trained.build(folder)
+        write_stereoset()
+        write_winobias()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path / "copy"
+    shutil.copytree(world, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def write_stereoset() -> None:
+    """Eight clusters about two terms."""
+    clusters = []
+    for number in range(8):
+        words = (trained.GOOD[number % 4], trained.BAD[number % 4], trained.PLACES[number])
+        sentences = [
+            {"sentence": f"the {trained.PLACES[number]} was {word} .", "gold_label": label}
+            for label, word in zip(stereoset.LABELS, words, strict=True)
+        ]
+        clusters.append(
+            {
+                "id": f"c{number}",
+                "target": trained.PLACES[number % 2],
+                "bias_type": "profession",
+                "context": f"the {trained.PLACES[number]} was BLANK .",
+                "sentences": sentences,
+            }
+        )
+    data = {"data": {"intrasentence": clusters, "intersentence": []}}
+    files.write_text(STEREOSET, json.dumps(data))
+
+
+def write_winobias() -> None:
+    """Eight occupations a file; the toy knows he, she, his and her, and not him."""
+    for path in winobias.paths(WINOBIAS):
+        lines = []
+        for number, place in enumerate(trained.PLACES):
+            his = (number % 2 == 0) == path.name.startswith("pro")
+            lines.append(f"[The {place}] was cold and [{'he' if his else 'she'}] saw it.")
+        lines.append(
+            f"[The man] saw a visitor and it saw [{'him' if 'pro' in path.name else 'her'}] ."
+        )
+        files.write_text(path, "".join(f"{n} {line}\n" for n, line in enumerate(lines, 1)))
+
+
+def measure(**changes: Any) -> IntrinsicReport:
+    section = params.load().audit.model_copy(update=changes)
+    model, tokenizer = scoring.load(layout.stage_dir("pretrain") / "model")
+    asker = preferences.Asker(model, tokenizer, section, Silent(), OUT)
+    return preferences.measure(asker, BOOTSTRAP)
+
+
+def test_unmasked_scores_are_the_share_of_pairs_that_the_scorer_prefers() -> None:
+    found = measure(max_unmasked=None)
+    model, tokenizer = scoring.load(layout.stage_dir("pretrain") / "model")
+    for place, measured in enumerate((found.aul, found.aula)):
+        more, less = (
+            unmasked.score_sentences(model, tokenizer, [pair[side] for pair in trained.PAIRS])
+            for side in (0, 1)
+        )
+        prefers = more[:, place] > less[:, place]
+        assert measured.score.point == pytest.approx(100 * prefers.mean())
+        assert measured.antistereo.point == pytest.approx(100 * prefers[2])
+    items = pq.read_table(OUT / "unmasked.parquet").to_pydict()
+    assert items["text_more"] == [pair[0] for pair in trained.PAIRS]
+    assert items["aula_less"] == pytest.approx(less[:, 1])
+    assert measure(max_unmasked=3).aul.score.n == 3
+
+
+def test_clusters_are_scored_by_the_words_in_their_blanks() -> None:
+    found = measure().stereoset
+    model, tokenizer = scoring.load(layout.stage_dir("pretrain") / "model")
+    items = pq.read_table(OUT / "stereoset.parquet").to_pydict()
+    first = ("the garden was ", trained.BAD[0], " .")
+    known = candidates.score_words(model, tokenizer, [first])[0]
+    assert items["anti-stereotype"][0] == pytest.approx(known)
+    beats = np.array(items["stereotype"]) > np.array(items["unrelated"])
+    also = np.array(items["anti-stereotype"]) > np.array(items["unrelated"])
+    assert found.overall.language.point == pytest.approx(50 * (beats.mean() + also.mean()))
+    assert (found.overall.language.n, measure(max_clusters=5).stereoset.overall.language.n) == (
+        8,
+        5,
+    )
+
+
+def test_pronouns_are_compared_between_occupations_and_unknown_ones_counted() -> None:
+    found = measure().pronouns
+    items = pq.read_table(OUT / "winobias.parquet").to_pydict()
+    odds, male = np.array(items["log_odds"]), np.array(items["male"])
+    assert found.gap.point == pytest.approx(odds[male].mean() - odds[~male].mean(), abs=1e-6)
+    assert (found.gap.n, found.sentences, found.left_out) == (8, 32, 4)
+    assert items["text"][0] == "The garden was cold and he/she saw it."
+    assert measure(max_pronouns=6).pronouns.sentences <= 6
+
+
+def test_words_that_the_tokenizer_lacks_refuse_an_association_by_name() -> None:
+    """The toy knows man, woman, he, she, his and her of the lists: no test is complete."""
+    found = measure().associations
+    assert [each.name for each in found] == list(association_words.TESTS)
+    seventh = found[6]
+    assert (seventh.targets, seventh.effect.point) == (("mathematics", "arts"), None)
+    assert "algebra" in seventh.effect.note
+    assert not {"man", "her"} & set(seventh.effect.note.split(": ")[1].split(", "))
+
+
+def test_a_word_s_vector_is_the_mean_of_the_features_of_its_sentences(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With lists of words that the toy knows; against the effect from vectors made by hand."""
+    lists = {"x": trained.PLACES[:3], "y": trained.PLACES[3:6], "a": trained.GOOD, "b": trained.BAD}
+    monkeypatch.setattr(association_words, "WORDS", lists)
+    monkeypatch.setattr(association_words, "TESTS", {"toy": tuple("xyab")})
+    (found,) = measure().associations
+    features = params.load().features
+    extractor = preferences.load_extractor(
+        layout.stage_dir("pretrain") / "model", features, Path("elsewhere")
+    )
+
+    def cosine_to(words: tuple[str, ...], word: str) -> float:
+        own = extractor.features(association_words.sentences(word)).mean(axis=0)
+        others = [extractor.features(association_words.sentences(w)).mean(axis=0) for w in words]
+        return float(np.mean([own @ o / np.linalg.norm(own) / np.linalg.norm(o) for o in others]))
+
+    s = [
+        [cosine_to(trained.GOOD, w) - cosine_to(trained.BAD, w) for w in trained.PLACES[k : k + 3]]
+        for k in (0, 3)
+    ]
+    effect = (np.mean(s[0]) - np.mean(s[1])) / np.std(s[0] + s[1], ddof=1)
+    assert found.effect.point == pytest.approx(effect, rel=1e-4)
+    assert (found.partitions, found.exact, found.effect.n) == (20, True, 6)
+
+
+def test_a_benchmark_that_is_absent_is_named_and_none() -> None:
+    STEREOSET.unlink()
+    shutil.rmtree(WINOBIAS)
+    (layout.BENCHMARKS / "crows_pairs.csv").unlink()
+    found = measure()
+    assert (found.aul, found.aula, found.stereoset, found.pronouns) == (None,) * 4
+    assert found.not_evaluated == {
+        "AUL and AULA": "data/benchmarks/crows_pairs.csv is not there",
+        "StereoSet": "data/benchmarks/stereoset_dev.json is not there",
+        "WinoBias": "data/benchmarks/winobias is not there",
+    }
+    assert set(preferences.digests()) == {preferences.WORD_LISTS}
+
+
+def test_nothing_refused_has_a_figure() -> None:
+    found = preferences.refuse(preferences.INCOMPETENT)
+    assert (found.aul, found.aula, found.stereoset, found.pronouns) == (None,) * 4
+    assert found.associations == ()
+    assert set(found.not_evaluated.values()) == {preferences.INCOMPETENT}
+
+
+def test_the_digest_of_every_file_that_is_read_is_reported() -> None:
+    found = preferences.digests()
+    assert found[str(STEREOSET)] == files.sha256_file(STEREOSET)
+    assert {str(path) for path in winobias.paths(WINOBIAS)} < set(found)
+    assert found[preferences.WORD_LISTS] == association_words.digest()
