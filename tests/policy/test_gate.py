@@ -32,7 +32,9 @@ def rule(**fields: Any) -> Rule:
 
 
 def judge(value: Any, **fields: Any) -> gate.RuleVerdict:
-    return decide({"evaluate": {"x": value}}, policy_of(rule(**fields)), None).verdicts[0]
+    """The verdict on one rule, beside one that blocks."""
+    policy = policy_of(rule(**fields), rule(id="b", min=0))
+    return decide({"evaluate": {"x": value}}, policy, None).verdicts[0]
 
 
 def interval(low: float, high: float, n: int = 100) -> dict[str, Any]:
@@ -77,6 +79,14 @@ TABLE: list[tuple[Any, dict[str, Any], str]] = [
     ("", {"same_as": "evaluate.x"}, "not_evaluated"),
     (None, {"same_as": "evaluate.x"}, "not_evaluated"),
     ("a", {"same_as": "evaluate.y"}, "not_evaluated"),
+    (interval(0.00, 0.10), {"max": 0.1, "statistic": "upper"}, "pass"),
+    (interval(0.05, 0.11), {"max": 0.1, "statistic": "upper"}, "inconclusive"),
+    (interval(0.11, 0.20), {"max": 0.1, "statistic": "upper"}, "fail"),
+    (interval(0.10, 0.20), {"min": 0.1, "statistic": "lower"}, "pass"),
+    (interval(0.05, 0.11), {"max": 0.1, "statistic": "point", "severity": "warn"}, "pass"),
+    (interval(0.05, 0.17), {"max": 0.1, "statistic": "point", "severity": "warn"}, "fail"),
+    (0.05, {"max": 0.1, "statistic": "upper"}, "not_evaluated"),
+    (0.05, {"max": 0.1, "statistic": "point", "severity": "warn"}, "not_evaluated"),
 ]
 
 
