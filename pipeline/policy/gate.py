@@ -101,17 +101,19 @@ class Decision(Report):
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         lines += [f"does not apply: {rule}" for rule in self.not_applicable]
         lines += [f"warning: {reason}" for reason in self.warnings()]
-        lines += [_tell(waiver) for waiver in self.waivers()]
-        lines += [f"warning: {why}" for why in self.refused_waivers]
+        lines += tell_waivers(self)
         lines += [f"refused: {reason}" for reason in self.reasons()]
         return "\n".join([*lines, f"the gate {'passes' if self.promote else 'refuses'} it"])
 
 
-def _tell(waiver: Waiver) -> str:
-    return (
-        f"waived: {waiver.rule} by {waiver.approver} until {waiver.expires}: {waiver.reason};"
-        f" instead: {waiver.compensating_measure}"
-    )
+def tell_waivers(decision: Decision) -> list[str]:
+    """Return each waiver for the bundle as a line: who let what pass, until when, and why."""
+    told = [
+        f"waived: {each.rule} by {each.approver} until {each.expires}: {each.reason};"
+        f" instead: {each.compensating_measure}"
+        for each in decision.waivers()
+    ]
+    return told + [f"warning: {why}" for why in decision.refused_waivers]
 
 
 def decide(

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline import files, layout, reports
 from pipeline import params as settings
-from pipeline.adapters import rows
+from pipeline.adapters import rows, sbom
 from pipeline.encoder import classifier
 from pipeline.encoder.assemble import assemble
 from pipeline.encoder.head import load_head
@@ -20,6 +20,7 @@ from pipeline.track import Track
 
 OUT = layout.stage_dir("bundle")
 MAX_DIFFERENCE = 1e-3  # of a probability: more is no rounding, and nothing is bundled
+SBOM = "sbom.cdx.json"
 _COMPARED_TEXTS = 256
 _ONE_FILE = "1TB"  # a shard's size: the weights stay one file
 
@@ -39,6 +40,7 @@ def run(params: BundleParams, track: Track) -> BundleReport:
     texts = rows.read_split("validation").texts[:_COMPARED_TEXTS]
     difference = _compare(texts)
     _copy_documents()
+    files.write_json(OUT / SBOM, sbom.make(params.name, files.sha256_tree(OUT)))
     digests = files.sha256_tree(OUT)
     files.write_json(OUT / files.DIGESTS, digests)
     track.metrics({"parity": difference}, step=0)
