@@ -29,11 +29,11 @@ def make(name: str, digests: Mapping[str, str], lock: Path = layout.LOCK) -> dic
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.output.json import JsonV1Dot6
 
-    made = Bom(metadata=BomMetaData(component=_model(name, digests)))
-    for package in _PINNED.findall(lock.read_text(encoding="utf-8")):
-        component = _package(package)
-        if component is not None:
-            made.components.add(component)
+    model = _model(name, digests)
+    packages = map(_package, _PINNED.findall(lock.read_text(encoding="utf-8")))
+    installed = [package for package in packages if package is not None]
+    made = Bom(metadata=BomMetaData(component=model), components=installed)
+    made.register_dependency(model, installed)
     bill: dict[str, Any] = json.loads(JsonV1Dot6(made).output_as_string())
     del bill["serialNumber"], bill["metadata"]["timestamp"]
     return bill

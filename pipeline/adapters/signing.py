@@ -62,8 +62,8 @@ def sign(folder: Path, key: Path) -> None:
         signer = signing.Config().use_elliptic_key_signer(private_key=key)
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{key}: is no private key of an elliptic curve ({error})") from error
-    signature = folder / files.SIGNATURE
-    signer.set_hashing_config(_hashing(folder)).sign(folder, signature)
+    root = folder.resolve()
+    signer.set_hashing_config(_hashing(root)).sign(root, root / files.SIGNATURE)
 
 
 def check(folder: Path, required: bool) -> str:
@@ -96,16 +96,19 @@ def _verify(folder: Path, signature: Path, key: Path) -> None:
         verifier = verifying.Config().use_elliptic_key_verifier(public_key=key)
     except (ValueError, AttributeError) as error:
         raise InputError(f"{key}: is no public key of an elliptic curve ({error})") from error
+    root = folder.resolve()
     try:
-        verifier.set_hashing_config(_hashing(folder)).verify(folder, signature)
+        verifier.set_hashing_config(_hashing(root)).verify(root, signature)
     except Exception as error:  # a signature that is not one fails in the parser, each its own way
         why = " ".join(str(error).split()) or "it is not by this key"
         raise InputError(f"{signature}: does not hold: {why}; do not use this folder") from error
 
 
 def _hashing(folder: Path) -> Any:
+    """Return what model-signing is to hash: all but the signature, by its whole path."""
     from model_signing import hashing
 
+    assert folder.is_absolute()
     ignored = [folder / files.SIGNATURE]
     return hashing.Config().set_ignored_paths(paths=ignored, ignore_git_paths=False)
 

@@ -28,6 +28,7 @@ _CHINA = (
 class Reference:
     """A passage of a law or standard."""
 
+    short: str  # its name for a table's cell
     title: str  # of the law, with the passage
     date: str  # ISO: of adoption for a law, of publication for a standard
     applies: str  # to whom, and when it does not
@@ -35,6 +36,7 @@ class Reference:
 
 def _ai_act(passage: str) -> Reference:
     return Reference(
+        f"EU AI Act, {passage.partition(',')[0]}",
         f"Regulation (EU) 2024/1689 (Artificial Intelligence Act), {passage}",
         "2024-06-13",
         _AI_ACT,
@@ -43,12 +45,16 @@ def _ai_act(passage: str) -> Reference:
 
 def _nist(passage: str) -> Reference:
     return Reference(
-        f"NIST AI 100-1, AI Risk Management Framework (AI RMF 1.0), {passage}", "2023-01", _NIST
+        f"NIST AI RMF, {passage.partition(',')[0]}",
+        f"NIST AI 100-1, AI Risk Management Framework (AI RMF 1.0), {passage}",
+        "2023-01",
+        _NIST,
     )
 
 
 def _iso(passage: str) -> Reference:
     return Reference(
+        f"ISO/IEC 42001, {passage.partition(',')[0]}",
         f"ISO/IEC 42001:2023, Artificial intelligence: Management system, {passage}",
         "2023-12",
         _ISO,
@@ -57,6 +63,7 @@ def _iso(passage: str) -> Reference:
 
 def _china(passage: str) -> Reference:
     return Reference(
+        f"China, generative AI, {passage.partition(',')[0]}",
         "Interim Measures for the Management of Generative Artificial Intelligence Services"
         f" (China), {passage}",
         "2023-07-10",

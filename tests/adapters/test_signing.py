@@ -45,7 +45,7 @@ def test_the_bundle_stays_as_it_is_and_its_copy_is_signed(keys: Keys, bundle: Pa
 def test_a_changed_a_missing_and_an_added_file_are_named(
     keys: Keys, bundle: Path, name: str
 ) -> None:
-    signing.sign(bundle, keys.private)
+    signing.sign(Path("bundle"), keys.private)  # by a path that is relative, as build/bundle is
     text = (bundle / name).read_text()
     (bundle / name).write_text(text + " ")
     with pytest.raises(InputError, match=name):
@@ -115,10 +115,7 @@ def test_a_key_that_is_not_there_or_is_none_is_named(
         signing.key_path(variable)
     (tmp_path / "none.pem").write_text("no key")
     with pytest.raises(InputError, match=r"none\.pem: is no (private|public) key"):
-        if variable == signing.PRIVATE_KEY:
-            signing.sign(bundle, tmp_path / "none.pem")
-        else:
-            signing.check(bundle, required=True)
+        _use(variable, bundle, tmp_path / "none.pem")
 
 
 def test_bytes_are_signed_as_openssl_would(keys: Keys, tmp_path: Path) -> None:
@@ -129,3 +126,10 @@ def test_bytes_are_signed_as_openssl_would(keys: Keys, tmp_path: Path) -> None:
     command = ["openssl", "dgst", "-sha256", "-verify", str(keys.public)]
     command += ["-signature", "signature", "data"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+
+
+def _use(variable: str, bundle: Path, key: Path) -> None:
+    if variable == signing.PRIVATE_KEY:
+        signing.sign(bundle, key)
+    else:
+        signing.check(bundle, required=True)

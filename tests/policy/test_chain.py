@@ -30,7 +30,6 @@ def test_each_line_holds_the_sha256_of_the_line_before() -> None:
     for line, after in itertools.pairwise(LOG):
         previous = json.loads(after)["previous"]
         assert previous == hashlib.sha256(line.encode("utf-8")).hexdigest()
-    assert Head(*(hashlib.sha256(LOG[i].encode()).hexdigest() if i != 1 else 5 for i in (0, 1, -1)))
     assert HEAD is not None
     assert (HEAD.entries, HEAD.digest) == (5, hashlib.sha256(LOG[-1].encode()).hexdigest())
 
@@ -40,8 +39,7 @@ def is_found(lines: list[str]) -> bool:
     try:
         chain.check(lines, "log")
         chain.check_head(lines, HEAD, "log")
-    except InputError as error:
-        assert str(error).startswith("log")
+    except InputError:
         return True
     return False
 
