@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import layout
+from pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component
@@ -25,10 +26,15 @@ def make(name: str, digests: Mapping[str, str], lock: Path = layout.LOCK) -> dic
         digests: Of its files: path -> SHA-256.
         lock: The file that pins the packages; one that is not installed did nothing, and is left
             out.
+
+    Raises:
+        InputError: where there is no such file.
     """
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.output.json import JsonV1Dot6
 
+    if not lock.is_file():
+        raise InputError(f"{lock}: not found; restore it from git")
     model = _model(name, digests)
     packages = map(_package, _PINNED.findall(lock.read_text(encoding="utf-8")))
     installed = [package for package in packages if package is not None]

@@ -4,83 +4,86 @@ A reference says why somebody may be asked for a figure. That a rule passes is n
 is kept: `applies` says to whom the text speaks, and when it does not.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-_AI_ACT = (
-    "Only to a system that is high-risk under Article 6 and is placed on the market or used in the"
-    " EU. The amending regulation known as the Digital Omnibus on AI, which the Council approved on"
-    " 29 June 2026, moves the date of application to 2 December 2027 for systems of Annex III and"
-    " to 2 August 2028 for those of Annex I. A system outside those annexes is not asked for it."
-)
-_NIST = "Voluntary, in any sector; an organisation that did not adopt the framework is not bound."
-_ISO = (
-    "Only to an organisation that runs a management system by this standard, and to the controls in"
-    " its statement of applicability."
-)
-_CHINA = (
-    "Only to services that generate text, images, audio or video for the public in mainland China"
-    " (Article 2). A classifier generates nothing and is outside; it is within reach where it"
-    " filters or labels what such a service generates."
-)
+
+@dataclass(frozen=True)
+class Law:
+    """A law or standard."""
+
+    short: str
+    title: str
+    date: str  # ISO: of adoption for a law, of publication for a standard
+    applies: str  # to whom, and when it does not
 
 
 @dataclass(frozen=True)
 class Reference:
     """A passage of a law or standard."""
 
-    short: str  # its name for a table's cell
-    title: str  # of the law, with the passage
-    date: str  # ISO: of adoption for a law, of publication for a standard
-    applies: str  # to whom, and when it does not
+    law: Law
+    place: str  # its number there
+    subject: str
+
+    @property
+    def short(self) -> str:
+        """Its name for a table's cell."""
+        return f"{self.law.short}, {self.place}"
 
 
-def _ai_act(passage: str) -> Reference:
-    return Reference(
-        f"EU AI Act, {passage.partition(',')[0]}",
-        f"Regulation (EU) 2024/1689 (Artificial Intelligence Act), {passage}",
-        "2024-06-13",
-        _AI_ACT,
-    )
-
-
-def _nist(passage: str) -> Reference:
-    return Reference(
-        f"NIST AI RMF, {passage.partition(',')[0]}",
-        f"NIST AI 100-1, AI Risk Management Framework (AI RMF 1.0), {passage}",
-        "2023-01",
-        _NIST,
-    )
-
-
-def _iso(passage: str) -> Reference:
-    return Reference(
-        f"ISO/IEC 42001, {passage.partition(',')[0]}",
-        f"ISO/IEC 42001:2023, Artificial intelligence: Management system, {passage}",
-        "2023-12",
-        _ISO,
-    )
-
-
-def _china(passage: str) -> Reference:
-    return Reference(
-        f"China, generative AI, {passage.partition(',')[0]}",
-        "Interim Measures for the Management of Generative Artificial Intelligence Services"
-        f" (China), {passage}",
-        "2023-07-10",
-        _CHINA,
-    )
-
+_AI_ACT = Law(
+    "EU AI Act",
+    "Regulation (EU) 2024/1689 (Artificial Intelligence Act)",
+    "2024-06-13",
+    "Only to a system that is high-risk under Article 6 and is placed on the market or used in the"
+    " EU. The amending regulation known as the Digital Omnibus on AI, which the Council approved on"
+    " 29 June 2026, moves the date of application to 2 December 2027 for systems of Annex III and"
+    " to 2 August 2028 for those of Annex I. A system outside those annexes is not asked for it.",
+)
+_NIST = Law(
+    "NIST AI RMF",
+    "NIST AI 100-1, Artificial Intelligence Risk Management Framework (AI RMF 1.0)",
+    "2023-01",
+    "Voluntary, in any sector; an organisation that did not adopt the framework is not bound.",
+)
+_ISO = Law(
+    "ISO/IEC 42001",
+    "ISO/IEC 42001:2023, Artificial intelligence: Management system",
+    "2023-12",
+    "Only to an organisation that runs a management system by this standard, and to the controls in"
+    " its statement of applicability.",
+)
+_CHINA = Law(
+    "China's Interim Measures",
+    "Interim Measures for the Management of Generative Artificial Intelligence Services (China)",
+    "2023-07-10",
+    "Only to services that generate text, images, audio or video for the public in mainland China"
+    " (Article 2). A classifier generates nothing and is outside; it is within reach where it"
+    " filters or labels what such a service generates.",
+)
 
 REFERENCES: dict[str, Reference] = {
-    "eu-ai-act-10": _ai_act("Article 10, data and data governance"),
-    "eu-ai-act-11": _ai_act("Article 11 and Annex IV, technical documentation"),
-    "eu-ai-act-12": _ai_act("Article 12, record-keeping"),
-    "eu-ai-act-15": _ai_act("Article 15, accuracy, robustness and cybersecurity"),
-    "nist-measure-2.1": _nist("MEASURE 2.1, test sets and metrics are documented"),
-    "nist-measure-2.3": _nist("MEASURE 2.3, performance is measured and demonstrated"),
-    "nist-measure-2.11": _nist("MEASURE 2.11, fairness and bias are evaluated"),
-    "iso-42001-a.6.2.4": _iso("A.6.2.4, verification and validation"),
-    "iso-42001-a.7.4": _iso("A.7.4, quality of data"),
-    "cn-genai-4": _china("Article 4(2), against discrimination"),
-    "cn-genai-7": _china("Article 7, training data"),
+    "eu-ai-act-10": Reference(_AI_ACT, "Article 10", "data and data governance"),
+    "eu-ai-act-11": Reference(_AI_ACT, "Article 11 and Annex IV", "technical documentation"),
+    "eu-ai-act-12": Reference(_AI_ACT, "Article 12", "record-keeping"),
+    "eu-ai-act-15": Reference(_AI_ACT, "Article 15", "accuracy, robustness and cybersecurity"),
+    "nist-measure-2.1": Reference(_NIST, "MEASURE 2.1", "test sets and metrics are documented"),
+    "nist-measure-2.3": Reference(_NIST, "MEASURE 2.3", "performance is measured"),
+    "nist-measure-2.11": Reference(_NIST, "MEASURE 2.11", "fairness and bias are evaluated"),
+    "iso-42001-a.6.2.4": Reference(_ISO, "A.6.2.4", "verification and validation"),
+    "iso-42001-a.7.4": Reference(_ISO, "A.7.4", "quality of data"),
+    "cn-genai-4": Reference(_CHINA, "Article 4(2)", "against discrimination"),
+    "cn-genai-7": Reference(_CHINA, "Article 7", "training data"),
 }
+
+
+def by_law(ids: Iterable[str]) -> list[tuple[Law, str]]:
+    """Return the laws that references are to, each with its passages in words."""
+    wanted = set(ids)
+    passages: dict[Law, list[str]] = {}
+    for name, reference in REFERENCES.items():
+        if name in wanted:
+            passage = f"{reference.place}, {reference.subject}"
+            passages.setdefault(reference.law, []).append(passage)
+    return [(law, "; ".join(told)) for law, told in passages.items()]

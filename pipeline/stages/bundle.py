@@ -21,7 +21,7 @@ from pipeline.track import Track
 OUT = layout.stage_dir("bundle")
 MAX_DIFFERENCE = 1e-3  # of a probability: more is no rounding, and nothing is bundled
 SBOM = "sbom.cdx.json"
-_DOCUMENTS = {  # of build/report -> in the bundle
+DOCUMENTS = {  # of build/report -> in the bundle
     "model_card.md": "README.md",
     "technical_file.md": "technical_file.md",
     "data_sheet.md": "data_sheet.md",
@@ -91,7 +91,7 @@ def _compare(texts: tuple[str, ...]) -> float:
 
 
 def _copy_documents() -> None:
-    for made, kept in _DOCUMENTS.items():
+    for made, kept in DOCUMENTS.items():
         path = layout.stage_dir("report") / made
         if not path.is_file():
             raise InputError(f"{path}: not found; run `dvc repro report` first")

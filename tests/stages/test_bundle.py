@@ -48,7 +48,9 @@ def _prepare(
     reports.write("features", features.run(features_params(pooling=pooling), Silent()))
     changes = {"hidden": hidden} if mode == "frozen" else {"epochs": 1}
     reports.write("finetune", finetune.run(finetune_params(mode, **changes), Silent()))
-    files.write_text(layout.stage_dir("report") / "model_card.md", CARD)
+    for name in bundle.DOCUMENTS:
+        files.write_text(layout.stage_dir("report") / name, CARD)
+    layout.LOCK.write_text("numpy==0\n")
 
 
 def _bundle() -> BundleReport:
@@ -159,10 +161,21 @@ def test_a_model_that_answers_otherwise_than_the_stages_is_not_bundled(
     assert not OUT.exists()
 
 
-@pytest.mark.parametrize("missing", ["report/model_card.md", "audit/report.json"])
+@pytest.mark.parametrize(
+    "missing", ["report/model_card.md", "report/technical_file.md", "audit/report.json"]
+)
 def test_a_stage_that_has_not_run_is_named_and_nothing_has_digests(missing: str) -> None:
     _prepare()
     (layout.BUILD / missing).unlink()
     with pytest.raises(InputError, match=f"build/{missing}: not found; run `dvc repro"):
         _bundle()
     assert not (OUT / files.DIGESTS).exists()
+
+
+def test_the_documents_and_the_bill_of_materials_are_in_the_bundle_and_its_digests() -> None:
+    _prepare()
+    report = _bundle()
+    assert {*bundle.DOCUMENTS.values(), bundle.SBOM} <= set(report.files)
+    bill = files.read_json(OUT / bundle.SBOM)["metadata"]["component"]
+    listed = {part["name"]: part["hashes"][0]["content"] for part in bill["components"]}
+    assert listed == {k: v for k, v in report.files.items() if k != bundle.SBOM}

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline import reports
 from pipeline.policy import evidence as paths
-from pipeline.policy.references import REFERENCES
+from pipeline.policy.references import by_law
 from pipeline.reports import Estimate, Report
 from pipeline.stages.page import card, figures, origins
 from pipeline.stages.page.evidence import Evidence
@@ -75,7 +75,7 @@ def _show_mapping(value: dict[str, Any]) -> str:
 
 
 def _views(evidence: Evidence, as_json: dict[str, Any]) -> dict[str, Any]:
-    referred = sorted({name for v in evidence.decision.verdicts for name in v.references})
+    referred = [name for verdict in evidence.decision.verdicts for name in verdict.references]
     gaps, groups = _group_paths(evidence)
     return {
         **vars(evidence),
@@ -90,7 +90,7 @@ def _views(evidence: Evidence, as_json: dict[str, Any]) -> dict[str, Any]:
             if _CITABLE.fullmatch(each.name)
         ],
         "observed": _observed(evidence, as_json),
-        "references": [REFERENCES[name] for name in referred],
+        "laws": by_law(referred),
         "sources": origins.summary(evidence.provenance),
         "limits": LIMITS,
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.policy.evidence import parse_path
 from pipeline.policy.gate import Decision, RuleVerdict
-from pipeline.policy.references import REFERENCES
+from pipeline.policy.references import REFERENCES, by_law
 from pipeline.reports import Estimate
 from pipeline.stages.page import figures, shapes
 
@@ -111,13 +111,11 @@ def unevaluated(decision: Decision) -> shapes.Table | None:
 
 
 def references(decision: Decision) -> shapes.Table | None:
-    """The passages that the rules refer to, and when each applies; None where there is none."""
-    names = sorted({name for each in decision.verdicts for name in each.references})
-    known = [REFERENCES[name] for name in names]
-    rows = tuple((each.title, each.date, each.applies) for each in known)
-    return (
-        shapes.Table("Laws and standards", ("Passage", "Date", "Applies"), rows) if rows else None
-    )
+    """The laws and standards that the rules refer to; None where they refer to none."""
+    ids = [name for each in decision.verdicts for name in each.references]
+    rows = [(f"{law.title}, of {law.date}", told, law.applies) for law, told in by_law(ids)]
+    columns = ("Law or standard", "Passages", "To whom it applies, and when not")
+    return shapes.Table("Laws and standards", columns, tuple(rows)) if rows else None
 
 
 def upper_limit(decision: Decision, path: str, entry: Any) -> float | None:
