@@ -189,19 +189,19 @@ def _record(registry: Registry, version: Version, decision: Decision, withheld: 
     """Keep the decision with the run, in the log and on the version, before it is acted on."""
     promote = decision.promote and not withheld
     reasons = [*decision.reasons(), *filter(None, [withheld])]
-    as_json = decision.model_dump(mode="json")
-    registry.log(version, trust.DECISION, as_json)
     waived = [waiver.model_dump(mode="json") for waiver in decision.waivers()]
+    trust.keep_decision(registry, version, trust.DECISION, decision)
     action = "promote" if promote else "refuse"
     log = champion.record(action, registry, version, reasons=reasons, waivers=waived)
     registry.tag(
         version,
-        **{trust.DECISION_TAG: trust.digest(as_json)},
         decision="promoted" if promote else "refused",
         reasons="; ".join(reasons)[:_TAG_CHARS],
         waivers=", ".join(waiver.rule for waiver in decision.waivers()),
-        log=log,
     )
+    if promote:
+        trust.keep_decision(registry, version, trust.PROMOTION, decision)
+        registry.tag(version, log=log)
 
 
 def _publication(

@@ -18,8 +18,8 @@ from pipeline.policy.gate import Decision
 from pipeline.policy.rules import Policy
 from pipeline.reports import BundleReport, EvaluateReport
 
-DECISION = "decision.json"  # with a version's run
-DECISION_TAG = "decision_digest"
+DECISION = "decision"  # the gate's last word on a version: JSON with its run, by this name
+PROMOTION = "promotion"  # the one by which it became champion, which a later refusal leaves
 
 
 @dataclass(frozen=True)
@@ -71,25 +71,35 @@ def check_version(registry: Registry, version: Version, policy: Policy) -> Check
     return Checked(folder, signature)
 
 
-def read_decision(registry: Registry, version: Version) -> Decision:
-    """Return the gate's last word on a version.
+def keep_decision(registry: Registry, version: Version, name: str, decision: Decision) -> None:
+    """Keep a decision with a version's run, and its digest on the version."""
+    as_json = decision.model_dump(mode="json")
+    registry.log(version, f"{name}.json", as_json)
+    registry.tag(version, **{_tag(name): _digest(as_json)})
+
+
+def read_decision(registry: Registry, version: Version, name: str) -> Decision | None:
+    """Return what `keep_decision` has kept; None where it has kept nothing.
 
     Raises:
         InputError: where it is not what its tag says.
     """
-    raw = registry.read(version, DECISION)
-    _check_tag(version, DECISION_TAG, digest(raw))
+    if _tag(name) not in version.tags:
+        return None
+    raw = registry.read(version, f"{name}.json")
+    _check_tag(version, _tag(name), _digest(raw))
     try:
         return Decision.model_validate_json(json.dumps(raw))
     except pydantic.ValidationError as error:
         raise InputError(
-            f"{DECISION} of version {version.number}: {error.errors()[0]['msg']}; publish again"
+            f"{name}.json of version {version.number}: {error.errors()[0]['msg']}; publish again"
         ) from error
 
 
 def lapsed(registry: Registry, version: Version, policy: Policy, today: datetime.date) -> str:
     """Return why a waiver on which a version's promotion rests holds no longer; empty if all do."""
-    for waiver in read_decision(registry, version).waivers():
+    promotion = read_decision(registry, version, PROMOTION)
+    for waiver in promotion.waivers() if promotion else ():
         why = waivers.refusal(waiver, policy, version.tags[BUNDLE_TAG], today)
         if why:
             return f"the waiver of {waiver.rule} does not hold: {why}"
@@ -101,10 +111,14 @@ def today() -> datetime.date:
     return datetime.datetime.now(datetime.UTC).date()
 
 
-def digest(value: Any) -> str:
+def _digest(value: Any) -> str:
     """Hex SHA-256 of JSON, however it is laid out."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _tag(name: str) -> str:
+    return f"{name}_digest"
 
 
 def _check_tag(version: Version, tag: str, found: str) -> None:

@@ -86,17 +86,20 @@ def _verify_version(
 
 
 def _check_decision(registry: Registry, version: Version, is_champion: bool) -> str:
-    """Check that a champion was promoted by the gate; say what the gate's last word was.
+    """Check that a champion was promoted by the gate; say what the gate has said.
 
     Raises:
         InputError: where the alias points at a version that the gate has not promoted.
     """
-    decision = trust.read_decision(registry, version)
-    if is_champion and not decision.promote:
+    name = trust.PROMOTION if is_champion else trust.DECISION
+    decision = trust.read_decision(registry, version, name)
+    if is_champion and (decision is None or not decision.promote):
         raise InputError(
-            f"version {version.number}: is champion, and the gate refused it; the alias was moved"
-            " by hand: run `python -m pipeline rollback`"
+            f"version {version.number}: is champion, and the gate has not promoted it; the alias"
+            " was moved by hand: move it back, or publish another bundle"
         )
+    if decision is None:
+        return "the gate has not decided on it"
     waived = ", ".join(waiver.rule for waiver in decision.waivers())
     words = "the gate passes it" if decision.promote else "the gate refuses it"
     return f"{words}, with {waived} waived" if waived else words

@@ -120,7 +120,7 @@ def test_one_bit_changed_in_a_folder_is_refused_by_name(
     [
         ("bundle_digest", "not what the version was made of"),
         ("stored_digest", r"stored\.json"),
-        ("decision_digest", "its tag decision_digest"),
+        ("promotion_digest", "its tag promotion_digest"),
         ("policy_digest", "its tag policy_digest"),
         ("log", "is not the log"),
     ],
@@ -143,8 +143,24 @@ def test_an_alias_that_was_moved_by_hand_to_what_the_gate_refused_is_refused(
     registry = Registry(params.name)
     assert "the gate refuses it" in verify.verify(f"models:/{params.name}/1").summary()
     registry.point("champion", registry.get("1"))
-    with pytest.raises(InputError, match="the gate refused it; the alias was moved by hand"):
+    with pytest.raises(
+        InputError, match="the gate has not promoted it; the alias was moved by hand"
+    ):
         verify.verify(target(params))
+
+
+def test_a_champion_to_which_one_went_back_verifies_though_it_was_refused_since(
+    params: BundleParams,
+) -> None:
+    """Version 1 is published again while version 2 is champion, and the gate refuses it."""
+    publish.publish(params)
+    bundle_factory.build(params.name, seed=1)
+    publish.publish(params)
+    layout.POLICY.write_text(layout.POLICY.read_text() + "# edited\n")
+    bundle_factory.write_bundle(params.name, 0)
+    assert publish.publish(params).outcome == "refused"
+    champion.rollback(params)
+    assert "the gate passes it" in verify.verify(target(params)).summary()
 
 
 def test_a_signature_that_the_policy_requires_must_be_there_and_be_checked(

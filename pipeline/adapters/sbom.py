@@ -13,6 +13,7 @@ from pipeline.errors import InputError
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component
 
+_LICENCE = "License-Expression"  # of a package's metadata, by PEP 639
 _PINNED = re.compile(r"(?m)^([A-Za-z0-9][A-Za-z0-9._-]*)==")
 
 
@@ -65,6 +66,7 @@ def _model(name: str, digests: Mapping[str, str]) -> "Component":
 
 def _package(name: str) -> "Component | None":
     from cyclonedx.model.component import Component
+    from cyclonedx.model.license import LicenseExpression
     from packageurl import PackageURL
 
     try:
@@ -72,17 +74,11 @@ def _package(name: str) -> "Component | None":
     except importlib.metadata.PackageNotFoundError:
         return None
     plain = re.sub(r"[-_.]+", "-", name).lower()
-    version, licence = found.version, found.metadata.get("License-Expression")
+    version, facts = found.version, found.metadata
     return Component(
         name=plain,
         version=version,
         bom_ref=f"{plain}=={version}",
         purl=PackageURL("pypi", name=plain, version=version),
-        licenses=[_licence(licence)] if licence else [],
+        licenses=[LicenseExpression(facts[_LICENCE])] if _LICENCE in facts else [],
     )
-
-
-def _licence(expression: str) -> Any:
-    from cyclonedx.model.license import LicenseExpression
-
-    return LicenseExpression(expression)
