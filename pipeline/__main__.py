@@ -1,16 +1,29 @@
-"""``python -m pipeline STAGE``: run one stage of dvc.yaml; also ingest, publish, rollback."""
+"""``python -m pipeline STAGE``: run one stage of dvc.yaml; also ingest, publish, verify, waive, ...
+
+Exit codes: 0 done (of `publish`: promoted; of `verify`: whole); 2 bad input, or what is verified is
+not what it was; 3 refused by the gate, or the champion's alias was taken back.
+"""
 
 import argparse
 import errno
 import importlib
+import json
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from pipeline import layout, params, reports, telemetry
 from pipeline.errors import InputError
 
 STAGES = tuple(reports.STAGE_REPORTS)
-REFUSED_CODE = 3  # of `publish`, where the bundle is registered and not promoted
+REFUSED_CODE = 3  # registered and not promoted, or a champion no longer
+_WAIVER_HELP = {
+    "author": "who made the bundle",
+    "approver": "who signs: a name of policy.yaml's approvers, with CHARTER_SIGNING_KEY",
+    "reason": "why the rule need not hold",
+    "compensating-measure": "what is done in place of it",
+    "expires": "the last day on which it holds, as 2027-01-31",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +62,27 @@ def _parser() -> argparse.ArgumentParser:
     publish.set_defaults(run=_publish)
     rollback = commands.add_parser("rollback", help="make the previous champion champion again")
     rollback.set_defaults(run=_rollback)
+    _add_checks(commands)
     return parser
+
+
+def _add_checks(commands: Any) -> None:
+    verify = commands.add_parser(
+        "verify",
+        help="check a bundle or version; take the alias back where a waiver has expired",
+    )
+    verify.add_argument("target", help="models:/NAME@champion, models:/NAME/3, or a folder")
+    verify.add_argument(
+        "--without-log", action="store_true", help="on a host that has no log of decisions"
+    )
+    verify.set_defaults(run=_verify)
+    waive = commands.add_parser("waive", help="sign a waiver of a rule for build/bundle")
+    waive.add_argument("rule", help="id of a rule of policy.yaml that is waivable")
+    for name in ("author", "approver", "reason", "compensating-measure", "expires"):
+        waive.add_argument(f"--{name}", required=True, help=_WAIVER_HELP[name])
+    waive.set_defaults(run=_waive)
+    schema = commands.add_parser("schema", help="print the JSON Schema of policy.yaml")
+    schema.set_defaults(run=_schema)
 
 
 def _run_stage(parsed: argparse.Namespace) -> None:
@@ -78,9 +111,29 @@ def _publish(_: argparse.Namespace) -> int:
 
 
 def _rollback(_: argparse.Namespace) -> None:
-    from pipeline import publish
+    from pipeline import champion
 
-    print(publish.rollback(params.load().bundle))
+    print(champion.rollback(params.load().bundle))
+
+
+def _verify(parsed: argparse.Namespace) -> int:
+    from pipeline import verify
+
+    verification = verify.verify(parsed.target, with_log=not parsed.without_log)
+    print(verification.summary())
+    return REFUSED_CODE if verification.withdrawn else 0
+
+
+def _waive(parsed: argparse.Namespace) -> None:
+    from pipeline import waive
+
+    print(waive.waive(**{name: getattr(parsed, name) for name in waive.FIELDS}))
+
+
+def _schema(_: argparse.Namespace) -> None:
+    from pipeline.policy import rules
+
+    print(json.dumps(rules.schema(), indent=2, sort_keys=True))
 
 
 if __name__ == "__main__":

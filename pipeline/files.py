@@ -1,6 +1,7 @@
 """Files that are whole or absent: a temporary name, fsync, rename. And their digests."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -12,8 +13,9 @@ import yaml
 
 from pipeline.errors import InputError
 
-DIGESTS = "digests.json"  # path below a bundle -> SHA-256, of every file but the two named here
-_UNLISTED = {DIGESTS, "report.json"}
+DIGESTS = "digests.json"  # path below a bundle -> SHA-256, of every file but those of `_UNLISTED`
+SIGNATURE = "model.sig"  # over all the others, made when the bundle is published
+_UNLISTED = frozenset({DIGESTS, SIGNATURE, "report.json"})
 _CHUNK_BYTES = 1 << 20
 
 
@@ -66,6 +68,15 @@ def append_line(path: Path, line: str) -> None:
     with path.open("ab", buffering=0) as stream:
         stream.write(f"{line}\n".encode())
         os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock that is the file ``path``, after waiting until no other process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)  # released with the stream, also by a process killed
+        yield
 
 
 def read_json(path: Path) -> Any:
@@ -162,10 +173,21 @@ def verify_files(folder: Path) -> dict[str, str]:
     digests = read_json(folder / DIGESTS)
     if not isinstance(digests, dict) or not all(isinstance(v, str) for v in digests.values()):
         raise InputError(f"{folder / DIGESTS}: must map each file to its SHA-256")
+    check_tree(folder, digests, _UNLISTED)
+    return digests
+
+
+def check_tree(
+    folder: Path, digests: dict[str, str], unlisted: frozenset[str] = frozenset()
+) -> None:
+    """Check that ``folder`` holds the files of ``digests``, and no other but the ``unlisted``.
+
+    Raises:
+        InputError: naming the first file that is missing, changed, or not listed.
+    """
     check_digests(folder, digests)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        listed = path.is_dir() or name in digests or name in _UNLISTED
+        listed = path.is_dir() or name in digests or name in unlisted
         if path.is_symlink() or not listed:
             raise InputError(f"{path}: is not in {DIGESTS}; remove it or fetch the folder again")
-    return digests

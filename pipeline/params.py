@@ -260,18 +260,18 @@ def set_size(size: str, path: Path = layout.PARAMS) -> None:
 def parse(raw: dict[str, Any], path: Path = layout.PARAMS) -> Params:
     """Parse a mapping as `Params`; ``path`` is named in errors."""
     try:
-        return Params.model_validate(_tuples(raw))
+        return Params.model_validate(tuples(raw))
     except pydantic.ValidationError as error:
         problems = "\n".join(f"{path}: {_explain(problem)}" for problem in error.errors())
         raise InputError(problems) from error
 
 
-def _tuples(value: Any) -> Any:
+def tuples(value: Any) -> Any:
     """YAML has lists; frozen models hold tuples."""
     if isinstance(value, list):
-        return tuple(_tuples(item) for item in value)
+        return tuple(tuples(item) for item in value)
     if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
+        return {key: tuples(item) for key, item in value.items()}
     return value
 
 

@@ -4,33 +4,25 @@ Aliases move last, to versions whose every byte was verified in the registry; a 
 was cut short is completed by the next, which finds the version by its bundle's digest.
 """
 
-import json
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import pyarrow.parquet as pq
-
-from pipeline import files, layout, reports
-from pipeline.adapters import rows, tracking
+from pipeline import champion, files, layout, reports, trust
+from pipeline.adapters import signing, tracking
 from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline.champion import CHALLENGER, CHAMPION
 from pipeline.errors import InputError
-from pipeline.measure import paired
 from pipeline.params import BundleParams
-from pipeline.policy import gate, rules
-from pipeline.policy.gate import ChampionComparison, Decision
-from pipeline.reports import Estimate, FinetuneReport, Report
+from pipeline.policy import gate, rules, waivers
+from pipeline.policy.gate import Decision
+from pipeline.policy.rules import Policy
+from pipeline.reports import Report
 
-CHAMPION, CHALLENGER = "champion", "challenger"
-DECISIONS = layout.STATE / "decisions.jsonl"
 _DATA_DVC = layout.DATA.with_suffix(".dvc")
-_PREVIOUS = "previous_champion"  # tag: the version that was champion before this one
-_ROLLED_BACK = "rolled_back"  # tag: this version was champion and was taken back
 _TAG_CHARS = 5000  # MLflow's limit
 _BEFORE_BUNDLE = tuple(stage for stage in reports.STAGE_REPORTS if stage != "bundle")
+Outcome = Literal["promoted", "refused", "already champion"]
 
 
 class Publication(Report):
@@ -38,9 +30,10 @@ class Publication(Report):
 
     name: str
     version: str
-    outcome: Literal["promoted", "refused", "already champion"]
+    outcome: Outcome
     decision: Decision | None  # none where nothing was decided
     withheld: str = ""  # why a bundle that the gate passes is not promoted
+    signature: str = ""  # what was found of the stored version's
     page: str  # where the version is found
     report: str  # where the report is found
 
@@ -56,6 +49,7 @@ class Publication(Report):
         alias = CHAMPION if self.promoted else CHALLENGER
         lines += [
             f"{self.name} version {self.version}: {self.outcome}; its alias is {alias}",
+            f"signature {self.signature}",
             f"registry  {self.page}",
             f"report    {self.report}",
         ]
@@ -66,13 +60,14 @@ class Publication(Report):
         lines = [f"## {self.name} version {self.version}: {self.outcome}", "", self.withheld, ""]
         if self.decision:
             lines += [
-                "| verdict | severity | rule | observed | required |",
+                "| verdict | effect | rule | observed | required |",
                 "|---|---|---|---|---|",
             ]
             lines += [
                 f"| {v.verdict} | {v.effect} | {v.rule} | {v.observed} | {v.required} |"
                 for v in self.decision.verdicts
             ]
+            lines += ["", *(f"- {each}" for each in gate.tell_waivers(self.decision))]
         return "\n".join([*lines, "", f"Registry: {self.page}", "", f"Report: {self.report}"])
 
 
@@ -91,46 +86,44 @@ def publish(params: BundleParams) -> Publication:
     Raises:
         InputError: where the bundle is not whole, or MLflow cannot be reached.
     """
-    bundle, policy = read_bundle(params.name), rules.load()
-    registry = Registry(params.name)
-    version = registry.find(bundle.digest) or _add(registry, bundle, policy.digest)
-    champion = registry.at(CHAMPION)
-    if champion and champion.number == version.number:
-        return _publication(registry, version, "already champion", None)
-    registry.fetch(version)
-    registry.point(CHALLENGER, version)
-    comparison = compare(registry, champion, bundle) if champion else None
-    decision = gate.decide(bundle.reports, policy, comparison)
+    with files.locked(champion.LOCK):
+        bundle, policy = read_bundle(params.name), rules.load()
+        registry = Registry(params.name)
+        present = registry.at(CHAMPION)
+        version = registry.find(bundle.digest) or _add(registry, bundle, policy)
+        if present and present.number == version.number:
+            return _keep(registry, version, policy)
+        return _decide(registry, version, present, bundle, policy)
+
+
+def _keep(registry: Registry, version: Version, policy: Policy) -> Publication:
+    """Leave the champion where it is, unless a waiver that it rests on has expired."""
+    checked = trust.check_version(registry, version, policy)
+    why = trust.lapsed(registry, version, policy, trust.today())
+    if not why:
+        return _publication(registry, version, "already champion", checked.signature)
+    withheld = champion.take_back(registry, version, policy, why)
+    return _publication(registry, version, "refused", checked.signature, withheld=withheld)
+
+
+def _decide(
+    registry: Registry, version: Version, present: Version | None, bundle: Bundle, policy: Policy
+) -> Publication:
     withheld = _withhold(version)
+    checked = trust.check_version(registry, version, policy)
+    registry.point(CHALLENGER, version)
+    comparison = champion.compare(registry, present, bundle.reports) if present else None
+    accepted, refused = waivers.accept(waivers.load(), policy, bundle.digest, trust.today())
+    decision = gate.decide(bundle.reports, policy, comparison, accepted)
+    decision = decision.model_copy(update={"refused_waivers": refused})
     promote = decision.promote and not withheld
     _record(registry, version, decision, withheld)
     if promote:
-        registry.tag(version, **{_PREVIOUS: champion.number if champion else ""})
+        registry.tag(version, **{champion.PREVIOUS: present.number if present else ""})
         registry.point(CHAMPION, version)
-    return _publication(registry, version, "promoted" if promote else "refused", decision, withheld)
-
-
-def rollback(params: BundleParams) -> str:
-    """Make the champion before the present one champion again, and say so.
-
-    Each rollback goes one promotion further back, never forward: a version that was taken back is
-    not returned to, nor promoted again by `publish` until its tag ``rolled_back`` is deleted.
-
-    Raises:
-        InputError: where there is no earlier champion, or its files are not whole.
-    """
-    registry = Registry(params.name)
-    champion = registry.at(CHAMPION)
-    if champion is None:
-        raise InputError(f"{params.name}: has no champion; run `python -m pipeline publish` first")
-    earlier = _earlier(registry, champion)
-    registry.fetch(earlier)
-    _append("rollback", registry.name, champion, to_version=earlier.number)
-    registry.tag(champion, **{_ROLLED_BACK: f"to version {earlier.number}"})
-    registry.point(CHAMPION, earlier)
-    return (
-        f"{params.name}: version {earlier.number} is champion again,"
-        f" in place of version {champion.number}"
+    outcome: Outcome = "promoted" if promote else "refused"
+    return _publication(
+        registry, version, outcome, checked.signature, decision=decision, withheld=withheld
     )
 
 
@@ -141,7 +134,7 @@ def read_bundle(name: str) -> Bundle:
         InputError: naming the file that is missing, changed, or not the stage's own.
     """
     folder = layout.stage_dir("bundle")
-    digests = files.verify_files(folder)
+    digests = trust.check_files(folder)
     read = {stage: reports.read(kind) for stage, kind in reports.STAGE_REPORTS.items()}
     as_json = {stage: report.model_dump(mode="json") for stage, report in read.items()}
     if as_json["bundle"]["name"] != name:
@@ -157,54 +150,16 @@ def read_bundle(name: str) -> Bundle:
     return Bundle(folder, files.sha256_digests(digests), as_json)
 
 
-def compare(registry: Registry, champion: Version, bundle: Bundle) -> ChampionComparison:
-    """Compare the bundle's answers to the test rows with the champion's, pair by pair.
-
-    Where that is impossible the difference is undefined, and its note says why.
-    """
-    confidence = bundle.reports["evaluate"]["model"]["accuracy"]["confidence"]
-    tested = rows.read_split("test")
-    ours = pq.read_table(layout.stage_dir("evaluate") / "predictions.parquet")
-    assert tuple(ours["id"].to_pylist()) == tested.ids
-    try:
-        theirs = _ask(registry.fetch(champion), bundle.reports["finetune"]["labels"], tested.texts)
-    except InputError as error:
-        nothing = Estimate(point=None, low=None, high=None, n=0, note=str(error))
-        return ChampionComparison(version=champion.number, difference=nothing, p_value=None)
-    test = paired.compare(
-        CHAMPION,
-        ours["predicted"].to_numpy() == tested.labels,
-        theirs == tested.labels,
-        confidence,
-    )
-    return ChampionComparison(
-        version=champion.number, difference=test.difference, p_value=test.p_value
-    )
-
-
-def _ask(folder: Path, labels: list[str], texts: Sequence[str]) -> np.ndarray:
-    """Return a bundle's answers (n,) to texts: the likeliest labels."""
-    from pipeline.encoder import classifier
-
-    where = folder / "reports" / "finetune.json"
-    finetuned = reports.parse(FinetuneReport, files.read_json(where), str(where), "finetune")
-    if list(finetuned.labels) != labels:
-        raise InputError(
-            f"the champion's labels are {', '.join(finetuned.labels)} and the bundle's"
-            f" {', '.join(labels)}; publish other labels under another bundle.name"
-        )
-    return classifier.load_bundle(folder).probabilities(texts).argmax(axis=1)
-
-
-def _add(registry: Registry, bundle: Bundle, policy_digest: str) -> Version:
+def _add(registry: Registry, bundle: Bundle, policy: Policy) -> Version:
     tags = {
         **tracking.git_tags(),
         BUNDLE_TAG: bundle.digest,
         "data_md5": _data_md5(),
         "lock_digest": files.sha256_file(_present(layout.LOCK)),
-        "policy_digest": policy_digest,
+        "policy_digest": policy.digest,
     }
-    return registry.add(bundle.folder, tags)
+    with signing.signed(bundle.folder, policy.require_signature) as folder:
+        return registry.add(folder, tags)
 
 
 def _data_md5() -> str:
@@ -222,59 +177,40 @@ def _present(path: Path) -> Path:
 
 
 def _withhold(version: Version) -> str:
-    if _ROLLED_BACK not in version.tags:
+    if champion.ROLLED_BACK not in version.tags:
         return ""
     return (
-        f"version {version.number} was rolled back {version.tags[_ROLLED_BACK]}; delete its tag"
-        f" `{_ROLLED_BACK}` in MLflow to let the gate decide again"
+        f"version {version.number} was rolled back {version.tags[champion.ROLLED_BACK]}; delete its"
+        f" tag `{champion.ROLLED_BACK}` in MLflow to let the gate decide again"
     )
 
 
 def _record(registry: Registry, version: Version, decision: Decision, withheld: str) -> None:
-    """Keep the decision with the run, on the version and in the log, before it is acted on."""
+    """Keep the decision with the run, in the log and on the version, before it is acted on."""
     promote = decision.promote and not withheld
     reasons = [*decision.reasons(), *filter(None, [withheld])]
-    registry.log(version, "decision.json", decision.model_dump(mode="json"))
+    waived = [waiver.model_dump(mode="json") for waiver in decision.waivers()]
+    trust.keep_decision(registry, version, trust.DECISION, decision)
+    action = "promote" if promote else "refuse"
+    log = champion.record(action, registry, version, reasons=reasons, waivers=waived)
     registry.tag(
         version,
         decision="promoted" if promote else "refused",
         reasons="; ".join(reasons)[:_TAG_CHARS],
+        waivers=", ".join(waiver.rule for waiver in decision.waivers()),
     )
-    _append("promote" if promote else "refuse", registry.name, version, reasons=reasons)
-
-
-def _earlier(registry: Registry, champion: Version) -> Version:
-    """Return the latest champion before this one that was not itself taken back."""
-    version = champion
-    while previous := version.tags.get(_PREVIOUS):
-        version = registry.get(previous)
-        if version.number != champion.number and _ROLLED_BACK not in version.tags:
-            return version
-        if version.number == champion.number:
-            break
-    raise InputError(
-        f"{registry.name}: version {champion.number} has no champion before it to go back to"
-    )
-
-
-def _append(action: str, name: str, version: Version, **more: Any) -> None:
-    """Append to the log of decisions: who may be champion, since when and why."""
-    entry = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "action": action,
-        "name": name,
-        "version": version.number,
-        **{tag: version.tags.get(tag) for tag in (BUNDLE_TAG, "policy_digest", "git_commit")},
-        **more,
-    }
-    files.append_line(DECISIONS, json.dumps(entry, sort_keys=True, ensure_ascii=False))
+    if promote:
+        trust.keep_decision(registry, version, trust.PROMOTION, decision)
+        registry.tag(version, log=log)
 
 
 def _publication(
     registry: Registry,
     version: Version,
-    outcome: Literal["promoted", "refused", "already champion"],
-    decision: Decision | None,
+    outcome: Outcome,
+    signature: str,
+    *,
+    decision: Decision | None = None,
     withheld: str = "",
 ) -> Publication:
     return Publication(
@@ -283,6 +219,7 @@ def _publication(
         outcome=outcome,
         decision=decision,
         withheld=withheld,
+        signature=signature,
         page=registry.page(version),
         report=str((layout.stage_dir("report") / "index.html").resolve()),
     )

@@ -33,7 +33,7 @@ def build(name: str = NAME, seed: int = 0, right: float = 0.8, **finetune: Any) 
     reports.write("finetune", finetuned)
     files.write_text(layout.stage_dir("report") / "index.html", "<p>A report.</p>")
     _write_rows(right)
-    _write_bundle(name, seed)
+    write_bundle(name, seed)
 
 
 def _write_rows(right: float, count: int = 600) -> None:
@@ -46,7 +46,8 @@ def _write_rows(right: float, count: int = 600) -> None:
     rows.write_table(predictions, {"id": ids, "label": labels, "predicted": said})
 
 
-def _write_bundle(name: str, seed: int) -> None:
+def write_bundle(name: str, seed: int) -> None:
+    """Make build/bundle of the reports that are there."""
     folder = layout.stage_dir("bundle")
     shutil.rmtree(folder)
     save_model(folder, seed)

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ import numpy as np
 import pytest
 import report_factory
 
-from pipeline import files, layout, publish, reports
+from pipeline import champion, files, layout, publish, reports
+from pipeline import decisions as decisions_log
 from pipeline.__main__ import REFUSED_CODE, main
 from pipeline.adapters import rows, tracking
 from pipeline.adapters.registry import Registry
 from pipeline.encoder import classifier
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
+from pipeline.policy import gate
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +54,7 @@ def versions(name: str) -> list[Any]:
 
 
 def decisions() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in publish.DECISIONS.read_text().splitlines()]
+    return [json.loads(line) for line in decisions_log.LOG.read_text().splitlines()]
 
 
 def spoil(stage: str, **fields: Any) -> None:
@@ -71,7 +74,7 @@ def test_a_good_bundle_is_registered_with_its_provenance_and_promoted(params: Bu
     assert version.tags["data_md5"] == "0123456789abcdef.dir"
     assert version.tags["decision"] == "promoted"
     kept = tracking.download(f"runs:/{version.run_id}/decision.json")
-    assert publish.Decision.model_validate_json(kept.read_text()) == made.decision
+    assert gate.Decision.model_validate_json(kept.read_text()) == made.decision
     assert [entry["action"] for entry in decisions()] == ["promote"]
     assert made.page in made.summary()
     assert "beats-majority" in made.markdown()
@@ -131,6 +134,33 @@ def test_a_publication_cut_short_is_completed_and_not_doubled(
     assert publish.publish(params).promoted
     assert len(versions(params.name)) == 1
     assert aliases(params.name)["champion"] == "1"
+
+
+def test_two_publications_at_once_make_one_version_and_do_not_interleave(
+    params: BundleParams,
+) -> None:
+    """One waits for the other, and then finds the champion where it is."""
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(publish.publish, [params, params]))
+    assert sorted(each.outcome for each in made) == ["already champion", "promoted"]
+    assert len(versions(params.name)) == len(decisions()) == 1
+
+
+def test_two_workspaces_that_make_a_version_of_one_bundle_keep_the_earlier(
+    params: BundleParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second does not see the first's version until it has made its own."""
+    publish.publish(params)
+    find, asked = Registry.find, []
+
+    def find_nothing_at_first(self: Registry, digest: str) -> Any:
+        asked.append(digest)
+        return None if len(asked) == 1 else find(self, digest)
+
+    monkeypatch.setattr(Registry, "find", find_nothing_at_first)
+    made = publish.publish(params)
+    assert (made.outcome, made.version) == ("already champion", "1")
+    assert [version.version for version in versions(params.name)] == [1]
 
 
 # The champion on the same test rows.
@@ -256,10 +286,10 @@ def test_rollback_goes_one_promotion_further_back_each_time_and_never_forward(
     for seed in range(3):
         bundle_factory.build(params.name, seed=seed)
         assert publish.publish(params).promoted
-    assert "version 2 is champion again" in publish.rollback(params)
-    assert "version 1 is champion again" in publish.rollback(params)
+    assert "version 2 is champion again" in champion.rollback(params)
+    assert "version 1 is champion again" in champion.rollback(params)
     with pytest.raises(InputError, match="version 1 has no champion before it"):
-        publish.rollback(params)
+        champion.rollback(params)
     assert aliases(params.name)["champion"] == "1"
     assert [entry["action"] for entry in decisions()] == ["promote"] * 3 + ["rollback"] * 2
 
@@ -270,7 +300,7 @@ def test_a_version_that_was_rolled_back_is_not_promoted_again_by_itself(
     publish.publish(params)
     bundle_factory.build(params.name, seed=1)
     publish.publish(params)
-    publish.rollback(params)
+    champion.rollback(params)
     made = publish.publish(params)
     assert (made.outcome, made.version) == ("refused", "2")
     assert "was rolled back to version 1; delete its tag `rolled_back`" in made.summary()
@@ -286,13 +316,13 @@ def test_rollback_does_not_return_to_files_that_changed(params: BundleParams) ->
     stored = tracking.download(f"models:/{params.name}/1") / "data" / "bundle" / "README.md"
     stored.write_text("other")
     with pytest.raises(InputError, match=r"README\.md"):
-        publish.rollback(params)
+        champion.rollback(params)
     assert aliases(params.name)["champion"] == "2"
 
 
 def test_rollback_without_a_champion_says_so(params: BundleParams) -> None:
     with pytest.raises(InputError, match="has no champion"):
-        publish.rollback(params)
+        champion.rollback(params)
 
 
 # The command line, and the server.

@@ -1,6 +1,7 @@
 """The versions of one registered model: found, added, verified, tagged, pointed at."""
 
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ from pipeline.adapters.runs import tracking_uri, without_credentials
 from pipeline.errors import InputError
 
 BUNDLE_TAG = "bundle_digest"
+STORED_TAG = "stored_digest"  # of the list of all that is stored for a version
+
+_STORED = "stored.json"  # that list, with the version's run: path -> SHA-256
+_DOWNLOADED = "registered_model_meta"  # MLflow writes it beside what it has fetched
+_NOT_WHOLE = "not what the version was made of; delete that version and publish again"
 
 
 @dataclass(frozen=True)
@@ -49,37 +55,82 @@ class Registry:
         return versions[0] if versions else None
 
     def add(self, bundle: Path, tags: dict[str, str]) -> Version:
-        """Store a bundle, and make it a version: a version's files are whole, or there is none."""
+        """Store a bundle, and make it a version: a version's files are whole, or there is none.
+
+        Where another workspace was faster with the same bundle, its version is the bundle's.
+        """
         with tracking.reaching():
             run_id, _ = tracking.create_run(self._client, "publish", {"stage": "publish"})
             uri, model_id = tracking.log_bundle(run_id, self.name, bundle)
+            stored = _stored_digests(tracking.download(uri))
+            self._client.log_text(run_id, json.dumps(stored, indent=2), _STORED)
             if not self._client.search_registered_models(f"name = '{self.name}'"):
                 self._client.create_registered_model(self.name)
-            made = self._client.create_model_version(
-                self.name, uri, run_id=run_id, model_id=model_id, tags=tags
+            tags = {**tags, STORED_TAG: files.sha256_digests(stored)}
+            made = _version(
+                self._client.create_model_version(
+                    self.name, uri, run_id=run_id, model_id=model_id, tags=tags
+                )
             )
-            return _version(made)
+        return self._settle(made)
+
+    def _settle(self, made: Version) -> Version:
+        """Return the bundle's one version; of two made at once, each maker keeps the earlier."""
+        first = self.find(made.tags[BUNDLE_TAG])
+        if first is None or first.number == made.number:
+            return made
+        with tracking.reaching():
+            self._client.delete_model_version(self.name, made.number)
+        return first
 
     def fetch(self, version: Version) -> Path:
-        """Return a folder with a version's bundle, whose every byte is what its tag says.
+        """Return a folder with a version's bundle; all that is stored is what its tags say.
+
+        That is the bundle, the code that serves it, and what MLflow says of both.
 
         Raises:
             InputError: naming the file that is missing, changed or not listed.
         """
         with tracking.reaching():
             folder = tracking.download(f"models:/{self.name}/{version.number}")
+        digests = self.read(version, _STORED)
+        whole = isinstance(digests, dict)
+        if not whole or files.sha256_digests(digests) != version.tags.get(STORED_TAG):
+            raise InputError(f"{_STORED} of {self._named(version)}: {_NOT_WHOLE}")
+        files.check_tree(folder, digests, _caches(folder) | {_DOWNLOADED})
         (bundle,) = (folder / "data").iterdir()
         if files.sha256_digests(files.verify_files(bundle)) != version.tags.get(BUNDLE_TAG):
-            raise InputError(
-                f"{bundle}: not the bundle that version {version.number} of {self.name} was made"
-                " of; delete that version and publish again"
-            )
+            raise InputError(f"{bundle}: {_NOT_WHOLE}")
         return bundle
+
+    def read(self, version: Version, name: str) -> Any:
+        """Return JSON that `log` has kept with the version's run."""
+        with tracking.reaching(), tempfile.TemporaryDirectory() as work:
+            path = self._client.download_artifacts(version.run_id, name, work)
+            return files.read_json(Path(path))
+
+    def _named(self, version: Version) -> str:
+        return f"models:/{self.name}/{version.number}"
 
     def point(self, alias: str, version: Version) -> None:
         """Let an alias point at a version; in MLflow this is one write."""
         with tracking.reaching():
             self._client.set_registered_model_alias(self.name, alias, version.number)
+
+    def unpoint(self, alias: str) -> None:
+        """Take an alias away."""
+        with tracking.reaching():
+            self._client.delete_registered_model_alias(self.name, alias)
+
+    def model_tags(self) -> dict[str, str]:
+        """Return the tags of the registered model itself."""
+        with tracking.reaching():
+            return dict(self._client.get_registered_model(self.name).tags)
+
+    def tag_model(self, key: str, value: str) -> None:
+        """Lay a tag over the registered model's."""
+        with tracking.reaching():
+            self._client.set_registered_model_tag(self.name, key, value)
 
     def tag(self, version: Version, **tags: str) -> None:
         """Lay tags over a version's."""
@@ -103,6 +154,17 @@ class Registry:
         with tracking.reaching():
             found = self._client.search_registered_models(f"name = '{self.name}'")
             return dict(self._client.get_registered_model(self.name).aliases) if found else {}
+
+
+def _stored_digests(folder: Path) -> dict[str, str]:
+    left_out = _caches(folder) | {_DOWNLOADED}
+    return {name: d for name, d in files.sha256_tree(folder).items() if name not in left_out}
+
+
+def _caches(folder: Path) -> frozenset[str]:
+    """Return the bytecode that Python leaves beside the code that serves a model it has loaded."""
+    found = (folder / "code").rglob("__pycache__/*.pyc")
+    return frozenset(path.relative_to(folder).as_posix() for path in found)
 
 
 def _version(found: Any) -> Version:

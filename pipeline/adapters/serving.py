@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import files
+from pipeline.adapters import signing
 
 if TYPE_CHECKING:
     import pandas
@@ -16,7 +17,7 @@ _BATCH_TEXTS = 32
 
 
 def _load_pyfunc(folder: str) -> "Server":
-    """Load a bundle whose files are what its digests say."""
+    """Load a bundle whose files are what its digests say and, where there is a key, signed."""
     return Server(Path(folder))
 
 
@@ -25,6 +26,7 @@ class Server:
 
     def __init__(self, bundle: Path) -> None:
         files.verify_files(bundle)
+        signing.check(bundle, required=False)
         import transformers
 
         transformers.utils.logging.disable_progress_bar()

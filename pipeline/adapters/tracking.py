@@ -28,7 +28,17 @@ _SETTINGS = {  # where the user has not set them
     "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5",
 }
 _EXAMPLE = "This is a text."  # of what may be asked; no row of the data is published
-_SERVING = ("mlflow", "pandas", "pyyaml", "safetensors", "tokenizers", "torch", "transformers")
+_SERVING = (
+    "mlflow",
+    "model-signing",
+    "pandas",
+    "pyOpenSSL",  # model-signing imports it and does not ask for it
+    "pyyaml",
+    "safetensors",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 
 
 def connect() -> Any:

@@ -2,11 +2,13 @@
 
 Only a rule that passes speaks for promotion. Evidence that is missing, undefined, not finite,
 malformed or resting on too little is ``not_evaluated``; an interval across a threshold is
-``inconclusive``; neither is ever a pass.
+``inconclusive``; neither is ever a pass. A waiver that holds spares a rule that was judged; it
+makes nothing a pass, and evidence that is missing cannot be waived.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.policy.evidence import (
@@ -17,7 +19,9 @@ from pipeline.policy.evidence import (
     read_number,
     read_text,
 )
+from pipeline.policy.families import adjust_families, read_p_value
 from pipeline.policy.rules import Policy, Rule, Severity
+from pipeline.policy.waivers import Waiver
 from pipeline.reports import Estimate, Report
 
 Verdict = Literal["fail", "not_evaluated", "inconclusive", "pass"]
@@ -52,12 +56,17 @@ class RuleVerdict(Report):
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    waivable: bool = False
+    waiver: Waiver | None = None  # by which it does not block
+    references: tuple[str, ...] = ()  # ids of `references.REFERENCES`
 
     @property
     def effect(self) -> str:
-        """What this verdict does to the bundle: blocks, warns, or nothing."""
+        """What this verdict does to the bundle: blocks, warns, is waived, or nothing."""
         if self.verdict == "pass":
             return ""
+        if self.waiver:
+            return "waived"
         return "blocks" if self.blocks else "warns"
 
 
@@ -69,6 +78,11 @@ class Decision(Report):
     verdicts: tuple[RuleVerdict, ...]
     not_applicable: tuple[str, ...]  # ids of rules whose `applies` is not met
     champion: ChampionComparison | None
+    refused_waivers: tuple[str, ...] = ()  # why each waiver for this bundle does not hold
+
+    def waivers(self) -> tuple[Waiver, ...]:
+        """Return the waivers that this decision rests on."""
+        return tuple(v.waiver for v in self.verdicts if v.waiver)
 
     def reasons(self) -> tuple[str, ...]:
         """Return why the bundle is not promoted, a sentence a rule."""
@@ -76,7 +90,7 @@ class Decision(Report):
 
     def warnings(self) -> tuple[str, ...]:
         """Return what did not pass and does not block, a sentence a rule."""
-        doubtful = [v for v in self.verdicts if v.verdict != "pass" and not v.blocks]
+        doubtful = [v for v in self.verdicts if v.effect == "warns"]
         return tuple(f"{v.rule}: {v.reason}" for v in doubtful)
 
     def summary(self) -> str:
@@ -87,18 +101,38 @@ class Decision(Report):
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         lines += [f"does not apply: {rule}" for rule in self.not_applicable]
         lines += [f"warning: {reason}" for reason in self.warnings()]
+        lines += tell_waivers(self)
         lines += [f"refused: {reason}" for reason in self.reasons()]
         return "\n".join([*lines, f"the gate {'passes' if self.promote else 'refuses'} it"])
 
 
+def tell_waivers(decision: Decision) -> list[str]:
+    """Return each waiver for the bundle as a line: who let what pass, until when, and why."""
+    told = [
+        f"waived: {each.rule} by {each.approver} until {each.expires}: {each.reason};"
+        f" instead: {each.compensating_measure}"
+        for each in decision.waivers()
+    ]
+    return told + [f"warning: {why}" for why in decision.refused_waivers]
+
+
 def decide(
-    reports: Mapping[str, Any], policy: Policy, champion: ChampionComparison | None
+    reports: Mapping[str, Any],
+    policy: Policy,
+    champion: ChampionComparison | None,
+    waivers: Mapping[str, Waiver] | None = None,
 ) -> Decision:
-    """Judge the reports, as JSON by stage; with no champion, rules that need one do not apply."""
+    """Judge the reports, as JSON by stage; with no champion, rules that need one do not apply.
+
+    ``waivers`` are those that hold for this bundle, by rule, as `waivers.accept` returns them.
+    """
     evidence = {**reports, "policy": {"digest": policy.digest}}
     evidence["champion"] = champion.model_dump(mode="json") if champion else None
     applicable = [rule for rule in policy.rules if _applies(rule, evidence)]
-    verdicts = tuple(_judge_rule(rule, evidence, policy.confidence) for rule in applicable)
+    judge = _Judge(evidence, policy.confidence, adjust_families(applicable, evidence))
+    verdicts = tuple(
+        _spare(_judge_rule(rule, judge), (waivers or {}).get(rule.id)) for rule in applicable
+    )
     return Decision(
         promote=bool(verdicts) and not any(verdict.blocks for verdict in verdicts),
         policy_digest=policy.digest,
@@ -106,6 +140,23 @@ def decide(
         not_applicable=tuple(rule.id for rule in policy.rules if rule not in applicable),
         champion=champion,
     )
+
+
+def _spare(verdict: RuleVerdict, waiver: Waiver | None) -> RuleVerdict:
+    """Let a waiver spare a rule that blocks and was judged."""
+    if waiver is None or not verdict.blocks or verdict.verdict == "not_evaluated":
+        return verdict
+    assert verdict.waivable
+    return verdict.model_copy(update={"blocks": False, "waiver": waiver})
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """What every rule is judged by."""
+
+    evidence: Mapping[str, Any]
+    confidence: float
+    p_values: Mapping[str, float]  # adjusted, by rule
 
 
 def _applies(rule: Rule, evidence: Mapping[str, Any]) -> bool:
@@ -117,24 +168,28 @@ def _applies(rule: Rule, evidence: Mapping[str, Any]) -> bool:
     return True
 
 
-def _judge_rule(rule: Rule, evidence: Mapping[str, Any], confidence: float) -> RuleVerdict:
+def _judge_rule(rule: Rule, judge: _Judge) -> RuleVerdict:
     """Judge every value at the rule's path; the worst verdict is the rule's."""
     try:
-        values = find(evidence, rule.metric)
-        judged = [_judge(rule, value, evidence, confidence) for value in values]
+        judged = [_judge(rule, value, judge) for value in find(judge.evidence, rule.metric)]
     except MissingEvidenceError as missing:
         judged = [_verdict(rule, "not_evaluated", "nothing", str(missing))]
     return min(judged, key=lambda verdict: _WORST_FIRST.index(verdict.verdict))
 
 
-def _judge(rule: Rule, value: Any, evidence: Mapping[str, Any], confidence: float) -> RuleVerdict:
+def _judge(rule: Rule, value: Any, judge: _Judge) -> RuleVerdict:
     try:
         if rule.same_as is not None:
-            return _judge_same(rule, read_text(value), find(evidence, rule.same_as))
+            return _judge_same(rule, read_text(value), find(judge.evidence, rule.same_as))
         if rule.equals is not None:
             return _judge_equal(rule, value)
+        if rule.statistic == "p_value":
+            return _judge_p_value(rule, read_p_value(value), judge.p_values[rule.id])
         if isinstance(value, Mapping):
-            return _judge_figure(rule, read_figure(value, rule.min_n or 1, confidence))
+            figure = read_figure(value, rule.min_n or 1, judge.confidence)
+            return _judge_figure(rule, figure)
+        if rule.statistic is not None:
+            raise MissingEvidenceError(f"a plain number has no {rule.statistic}; name an estimate")
         return _judge_number(rule, read_number(value))
     except MissingEvidenceError as missing:
         return _verdict(rule, "not_evaluated", "nothing", f"{rule.metric}: {missing}")
@@ -154,6 +209,14 @@ def _judge_equal(rule: Rule, value: Any) -> RuleVerdict:
     return _verdict(rule, "pass" if value == rule.equals else "fail", observed, reason)
 
 
+def _judge_p_value(rule: Rule, value: float, adjusted: float) -> RuleVerdict:
+    within = _is_within(rule, adjusted, adjusted)
+    observed = f"{value:.3g}, adjusted {adjusted:.3g}"
+    reason = f"the p-value {value:.3g}, adjusted to {adjusted:.3g} in its family by Holm, is"
+    reason += f" {'within' if within else 'not'} {rule.required()}"
+    return _verdict(rule, "pass" if within else "fail", observed, reason)
+
+
 def _judge_number(rule: Rule, value: float) -> RuleVerdict:
     if rule.min_n is not None:
         raise MissingEvidenceError(
@@ -165,15 +228,17 @@ def _judge_number(rule: Rule, value: float) -> RuleVerdict:
 
 
 def _judge_figure(rule: Rule, figure: Figure) -> RuleVerdict:
+    of_point = rule.statistic == "point"
+    low, high = (figure.point, figure.point) if of_point else (figure.low, figure.high)
     verdict: Verdict = "inconclusive"
-    if _is_within(rule, figure.low, figure.high):
+    if _is_within(rule, low, high):
         verdict = "pass"
-    elif _is_outside(rule, figure.low, figure.high):
+    elif _is_outside(rule, low, high):
         verdict = "fail"
     words = {"pass": "lies within", "fail": "lies outside", "inconclusive": "lies across"}
     observed = f"{figure.point:.3g} [{figure.low:.3g}, {figure.high:.3g}] n {figure.n}"
-    reason = f"the interval [{figure.low:.3g}, {figure.high:.3g}] {words[verdict]} the limit"
-    reason += f" {rule.required()}"
+    asked = f"point {low:.3g}" if of_point else f"interval [{low:.3g}, {high:.3g}]"
+    reason = f"the {asked} {words[verdict]} the limit {rule.required()}"
     return _verdict(rule, verdict, observed, reason, **vars(figure))
 
 
@@ -202,5 +267,7 @@ def _verdict(
         why=rule.why,
         min=rule.min,
         max=rule.max,
+        waivable=rule.waivable,
+        references=rule.references,
         **figure,
     )

@@ -9,12 +9,14 @@ import pydantic
 
 from pipeline import files, layout, reports
 from pipeline.errors import InputError, nearest
-from pipeline.params import Section
+from pipeline.params import Section, tuples
 from pipeline.policy.evidence import parse_path
+from pipeline.policy.references import REFERENCES
 
 Severity = Literal["block", "warn"]
 Applies = Literal["always", "frozen_encoder", "with_champion"]
 Leniency = Literal["fail", "warn"]
+Statistic = Literal["interval", "upper", "lower", "paired_difference", "point", "p_value"]
 
 _ROOTS = (*reports.STAGE_REPORTS, "policy", "champion")  # what a path may begin with
 _Threshold = typing.Annotated[float, pydantic.Field(allow_inf_nan=False)]
@@ -26,6 +28,12 @@ class Rule(Section):
     A rule that names an estimate asks its whole interval to be within ``min`` and ``max``: all of
     it passes, none of it fails, some of it is inconclusive. A rule that names a plain value asks
     that of the value, or that it ``equals`` a value or is the ``same_as`` the text at another path.
+
+    ``statistic`` says what of the estimate is asked, where that is not plain: its ``interval``;
+    its ``upper`` or ``lower`` bound (of a gap a simultaneous one), which is the interval against
+    ``max`` or ``min`` alone; the ``paired_difference`` to the champion, an interval too; or its
+    ``point``, which no interval supports and which may only warn. A ``p_value`` is a plain number
+    with ``max`` its level: those of one ``family`` are adjusted by Holm before they are judged.
     """
 
     id: str = pydantic.Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -38,6 +46,10 @@ class Rule(Section):
     min_n: int | None = pydantic.Field(default=None, ge=1)  # least support of an estimate
     severity: Severity = "block"  # whether failing it keeps the bundle from promotion
     applies: Applies = "always"
+    statistic: Statistic | None = None  # null: the interval of an estimate, or the plain value
+    family: str | None = pydantic.Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]*$")
+    waivable: bool = False  # whether an approver may let a bundle pass that does not pass this
+    references: tuple[str, ...] = ()  # ids of `references.REFERENCES`
     on_missing: Leniency = "fail"  # warn: no evidence, or too little, does not block
     on_inconclusive: Leniency = "fail"  # warn: an interval across the threshold does not block
 
@@ -59,6 +71,32 @@ class Rule(Section):
             raise ValueError("min is above max: nothing can pass")
         return self
 
+    @pydantic.field_validator("references")
+    @classmethod
+    def _are_known(cls, ids: tuple[str, ...]) -> tuple[str, ...]:
+        for each in ids:
+            if each not in REFERENCES:
+                raise ValueError(f"{each!r} is no reference{nearest(each, REFERENCES)}")
+        return ids
+
+    @pydantic.model_validator(mode="after")
+    def _asks_for_a_fitting_statistic(self) -> Self:
+        bounds = (self.min is not None, self.max is not None)
+        needed = {"upper": (False, True), "lower": (True, False), "p_value": (False, True)}
+        if self.statistic in needed and bounds != needed[self.statistic]:
+            side = "min" if self.statistic == "lower" else "max"
+            raise ValueError(f"statistic {self.statistic} needs {side}, and nothing else")
+        if self.statistic is not None and not any(bounds):
+            raise ValueError(f"statistic {self.statistic} needs min or max")
+        if self.statistic == "point" and self.severity == "block":
+            raise ValueError("a point is no proof without its interval; it may only warn")
+        paired = parse_path(self.metric)[0].name == "champion"
+        if self.statistic == "paired_difference" and not paired:
+            raise ValueError("a paired difference is champion.difference")
+        if (self.family is None) != (self.statistic != "p_value"):
+            raise ValueError("a p_value has a family, and nothing else has one")
+        return self
+
     def required(self) -> str:
         """Return what the rule asks for, in symbols."""
         if self.same_as is not None:
@@ -69,11 +107,12 @@ class Rule(Section):
         return " and ".join(f"{sign} {b:g}" for sign, b in bounds.items() if b is not None)
 
 
-class Policy(Section):
-    """The rules, and the SHA-256 of the file they stand in."""
+class PolicyFile(Section):
+    """policy.yaml."""
 
-    digest: str
     confidence: float = pydantic.Field(gt=0.5, lt=1)  # least, of every interval
+    require_signature: bool = False  # whether a bundle must be signed to be champion
+    approvers: dict[str, str] = pydantic.Field(default_factory=dict)  # of waivers: name -> key
     rules: tuple[Rule, ...]
 
     @pydantic.field_validator("rules")
@@ -88,6 +127,12 @@ class Policy(Section):
         return rules
 
 
+class Policy(PolicyFile):
+    """The rules, and the SHA-256 of the file they stand in."""
+
+    digest: str
+
+
 def load(path: Path = layout.POLICY) -> Policy:
     """Read a policy.
 
@@ -98,12 +143,18 @@ def load(path: Path = layout.POLICY) -> Policy:
     if "digest" in raw:
         raise InputError(f"{path}: digest: unknown key; it is computed from the file")
     rules = raw.get("rules")
-    listed = {**raw, "rules": tuple(rules) if isinstance(rules, list) else rules}
     try:
-        return Policy.model_validate({**listed, "digest": files.sha256_file(path)})
+        return Policy.model_validate({**tuples(raw), "digest": files.sha256_file(path)})
     except pydantic.ValidationError as error:
         problems = "\n".join(f"{path}: {_explain(problem, rules)}" for problem in error.errors())
         raise InputError(problems) from error
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of policy.yaml, by which an editor completes and checks it."""
+    made = PolicyFile.model_json_schema()
+    made["$defs"]["Rule"]["properties"]["references"]["items"]["enum"] = sorted(REFERENCES)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
 def _explain(problem: Any, rules: Any) -> str:

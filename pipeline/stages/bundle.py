@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline import files, layout, reports
 from pipeline import params as settings
-from pipeline.adapters import rows
+from pipeline.adapters import rows, sbom
 from pipeline.encoder import classifier
 from pipeline.encoder.assemble import assemble
 from pipeline.encoder.head import load_head
@@ -20,12 +20,18 @@ from pipeline.track import Track
 
 OUT = layout.stage_dir("bundle")
 MAX_DIFFERENCE = 1e-3  # of a probability: more is no rounding, and nothing is bundled
+SBOM = "sbom.cdx.json"
+DOCUMENTS = {  # of build/report -> in the bundle
+    "model_card.md": "README.md",
+    "technical_file.md": "technical_file.md",
+    "data_sheet.md": "data_sheet.md",
+}
 _COMPARED_TEXTS = 256
 _ONE_FILE = "1TB"  # a shard's size: the weights stay one file
 
 
 def run(params: BundleParams, track: Track) -> BundleReport:
-    """Write build/bundle: model, tokenizer, README.md, reports/, and last digests.json.
+    """Write build/bundle: model, tokenizer, documents, reports/, bill, and last digests.json.
 
     Raises:
         InputError: where an earlier stage has not run, or the model read back from the bundle
@@ -39,6 +45,7 @@ def run(params: BundleParams, track: Track) -> BundleReport:
     texts = rows.read_split("validation").texts[:_COMPARED_TEXTS]
     difference = _compare(texts)
     _copy_documents()
+    files.write_json(OUT / SBOM, sbom.make(params.name, files.sha256_tree(OUT)))
     digests = files.sha256_tree(OUT)
     files.write_json(OUT / files.DIGESTS, digests)
     track.metrics({"parity": difference}, step=0)
@@ -84,10 +91,11 @@ def _compare(texts: tuple[str, ...]) -> float:
 
 
 def _copy_documents() -> None:
-    card = layout.stage_dir("report") / "model_card.md"
-    if not card.is_file():
-        raise InputError(f"{card}: not found; run `dvc repro report` first")
-    files.write_bytes(OUT / "README.md", card.read_bytes())
+    for made, kept in DOCUMENTS.items():
+        path = layout.stage_dir("report") / made
+        if not path.is_file():
+            raise InputError(f"{path}: not found; run `dvc repro report` first")
+        files.write_bytes(OUT / kept, path.read_bytes())
     for stage, kind in STAGE_REPORTS.items():
         if stage != "bundle":
             reports.read(kind)  # is there, and is of its kind

@@ -8,19 +8,24 @@ from pipeline.adapters import provenance
 from pipeline.params import ReportParams
 from pipeline.policy import gate, rules
 from pipeline.reports import PageReport
-from pipeline.stages.page import card, render
+from pipeline.stages.page import card, render, technical
 from pipeline.stages.page.evidence import Evidence
 from pipeline.track import Track
 
 
 def run(params: ReportParams, track: Track) -> PageReport:
-    """Write build/report/index.html and model_card.md.
+    """Write build/report: index.html, model_card.md, technical_file.md, data_sheet.md.
 
     Raises:
         InputError: where a stage before has not run, or policy.yaml is not a policy.
     """
     evidence = read_evidence(params)
-    written = {"index.html": render.page(evidence), "model_card.md": card.card(evidence)}
+    written = {
+        "index.html": render.page(evidence),
+        "model_card.md": card.card(evidence),
+        "technical_file.md": technical.technical_file(evidence),
+        "data_sheet.md": technical.data_sheet(evidence),
+    }
     for name, text in written.items():
         files.write_text(layout.stage_dir("report") / name, text)
         track.artifact(layout.stage_dir("report") / name)

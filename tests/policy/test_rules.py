@@ -1,8 +1,10 @@
 """policy.yaml: what is refused and how it is said, and that the one shipped fits the reports."""
 
+import datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import report_factory
 import yaml
@@ -10,6 +12,7 @@ import yaml
 from pipeline import files
 from pipeline.errors import InputError
 from pipeline.policy import evidence, rules
+from pipeline.policy.references import REFERENCES
 
 SHIPPED = Path(__file__).parents[2] / "policy.yaml"
 RULE = {"id": "a-rule", "why": "Because.", "metric": "evaluate.test_rows", "min": 1}
@@ -62,6 +65,17 @@ def test_the_digest_is_of_the_files_bytes() -> None:
         ({**RULE, "on_missing": "pass"}, "rules.a-rule.on_missing"),
         ({**RULE, "applies": "never"}, "rules.a-rule.applies"),
         ({**RULE, "severity": "warn"}, "no rule blocks"),
+        ({**RULE, "statistic": "mean"}, "rules.a-rule.statistic"),
+        ({**RULE, "statistic": "upper"}, "statistic upper needs max"),
+        ({**RULE, "statistic": "lower", "max": 2}, "statistic lower needs min"),
+        ({**RULE, "statistic": "p_value", "family": "f"}, "statistic p_value needs max"),
+        ({**without("min"), "equals": True, "statistic": "interval"}, "needs min or max"),
+        ({**RULE, "statistic": "point"}, "may only warn"),
+        ({**RULE, "statistic": "paired_difference"}, "a paired difference is champion"),
+        ({**without("min"), "max": 1, "statistic": "p_value"}, "a p_value has a family"),
+        ({**RULE, "family": "f"}, "a p_value has a family"),
+        ({**RULE, "references": ["eu-ai-act"]}, "no reference; did you mean 'eu-ai-act-1"),
+        ({**RULE, "waivable": "yes"}, "rules.a-rule.waivable"),
         ("beats-majority", "rules.0"),
         (None, "rules.0"),
     ],
@@ -99,3 +113,33 @@ def test_a_threshold_that_stands_twice_is_refused_by_its_line(tmp_path: Path) ->
 def test_a_missing_policy_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"policy\.yaml: not found"):
         rules.load(tmp_path / "policy.yaml")
+
+
+def test_the_schema_for_editors_is_that_of_the_code() -> None:
+    """Against the committed file, to which policy.yaml's first line leads an editor."""
+    first = SHIPPED.read_text().partition("\n")[0]
+    committed = SHIPPED.parent / first.partition("$schema=")[2]
+    assert files.read_json(committed) == rules.schema()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"mn": 3}, {"severity": "fatal"}, {"references": ["none"]}, {"waivable": 1}, {"min": "x"}],
+)
+def test_an_editor_that_reads_the_schema_sees_what_is_refused_here(change: Any) -> None:
+    """Against jsonschema, an independent reader of the schema."""
+    raw = yaml.safe_load(SHIPPED.read_text())
+    check = jsonschema.Draft202012Validator(rules.schema())
+    assert check.is_valid(raw)
+    raw["rules"][6] |= change
+    assert not check.is_valid(raw)
+
+
+def test_every_reference_has_a_title_a_date_and_says_when_it_does_not_apply() -> None:
+    for each in REFERENCES.values():
+        law = each.law
+        assert datetime.date.fromisoformat(f"{law.date}-01"[:10]).year >= 2023
+        assert law.title.startswith(("Regulation (EU)", "NIST AI", "ISO/IEC", "Interim Measures"))
+        assert law.applies.startswith(("Only to", "Voluntary"))
+        assert each.place
+        assert each.subject

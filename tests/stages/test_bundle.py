@@ -48,7 +48,9 @@ def _prepare(
     reports.write("features", features.run(features_params(pooling=pooling), Silent()))
     changes = {"hidden": hidden} if mode == "frozen" else {"epochs": 1}
     reports.write("finetune", finetune.run(finetune_params(mode, **changes), Silent()))
-    files.write_text(layout.stage_dir("report") / "model_card.md", CARD)
+    for name in bundle.DOCUMENTS:
+        files.write_text(layout.stage_dir("report") / name, CARD)
+    layout.LOCK.write_text("numpy==0\n")
 
 
 def _bundle() -> BundleReport:
@@ -111,6 +113,7 @@ def test_all_that_is_published_is_in_the_bundle_with_its_digest() -> None:
     stages = reports.STAGE_REPORTS.keys() - {"bundle"}
     names = {"README.md", "config.json", "model.safetensors", "tokenizer.json"}
     names |= {"tokenizer_config.json", *(f"reports/{stage}.json" for stage in stages)}
+    names |= {*bundle.DOCUMENTS.values(), bundle.SBOM}
     assert report.files.keys() == names
     assert files.verify_files(OUT) == report.files
     assert report.digest == files.sha256_digests(report.files)
@@ -159,10 +162,20 @@ def test_a_model_that_answers_otherwise_than_the_stages_is_not_bundled(
     assert not OUT.exists()
 
 
-@pytest.mark.parametrize("missing", ["report/model_card.md", "audit/report.json"])
+@pytest.mark.parametrize(
+    "missing", ["report/model_card.md", "report/technical_file.md", "audit/report.json"]
+)
 def test_a_stage_that_has_not_run_is_named_and_nothing_has_digests(missing: str) -> None:
     _prepare()
     (layout.BUILD / missing).unlink()
     with pytest.raises(InputError, match=f"build/{missing}: not found; run `dvc repro"):
         _bundle()
     assert not (OUT / files.DIGESTS).exists()
+
+
+def test_the_bill_of_materials_lists_every_other_file_with_its_digest() -> None:
+    _prepare()
+    report = _bundle()
+    bill = files.read_json(OUT / bundle.SBOM)["metadata"]["component"]
+    listed = {part["name"]: part["hashes"][0]["content"] for part in bill["components"]}
+    assert listed == {k: v for k, v in report.files.items() if k != bundle.SBOM}

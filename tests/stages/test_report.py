@@ -85,7 +85,8 @@ def test_equal_reports_give_equal_bytes_and_the_digests_of_the_files() -> None:
     for name, digest in first.files.items():
         data = (Path("build/report") / name).read_bytes()
         assert hashlib.sha256(data).hexdigest() == digest
-    assert set(first.files) == {"index.html", "model_card.md"}
+    documents = {"model_card.md", "technical_file.md", "data_sheet.md"}
+    assert set(first.files) == documents | {"index.html"}
     assert make_page() == first
 
 

@@ -69,6 +69,7 @@ def _opening(evidence: Evidence) -> dict[str, Any]:
         "promote": evidence.decision.promote,
         "sentence": verdict.sentence(evidence.decision),
         "rules": verdict.rules(evidence.decision),
+        "references": verdict.references(evidence.decision),
         "accuracy_in_words": scores.in_words(evidence.evaluate),
         "tables": data.tables(evidence.validate),
         "expectations": data.expectations(evidence.validate),

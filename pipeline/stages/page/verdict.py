@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.policy.evidence import parse_path
 from pipeline.policy.gate import Decision, RuleVerdict
+from pipeline.policy.references import REFERENCES, by_law
 from pipeline.reports import Estimate
 from pipeline.stages.page import figures, shapes
 
@@ -22,6 +23,8 @@ class Rule:
     n: str
     verdict: str
     why: str
+    asked_by: str  # the passages of laws and standards that it refers to
+    waivable: bool
 
 
 def sentence(decision: Decision) -> str:
@@ -67,6 +70,8 @@ def _rule(each: RuleVerdict) -> Rule:
         "" if each.n is None else figures.count(each.n),
         each.verdict,
         each.why if each.verdict == "pass" else f"{each.why} {_reason(each)}",
+        "; ".join(REFERENCES[name].short for name in each.references),
+        each.waivable,
     )
 
 
@@ -103,6 +108,14 @@ def unevaluated(decision: Decision) -> shapes.Table | None:
         (each.rule, _reason(each)) for each in decision.verdicts if each.verdict == "not_evaluated"
     ]
     return shapes.Table("Rules not evaluated", ("Rule", "Why"), tuple(rows)) if rows else None
+
+
+def references(decision: Decision) -> shapes.Table | None:
+    """The laws and standards that the rules refer to; None where they refer to none."""
+    ids = [name for each in decision.verdicts for name in each.references]
+    rows = [(f"{law.title}, of {law.date}", told, law.applies) for law, told in by_law(ids)]
+    columns = ("Law or standard", "Passages", "To whom it applies, and when not")
+    return shapes.Table("Laws and standards", columns, tuple(rows)) if rows else None
 
 
 def upper_limit(decision: Decision, path: str, entry: Any) -> float | None:

@@ -1,0 +1,139 @@
+"""The champion: what a challenger is compared with, and how its alias is taken back."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from pipeline import decisions, files, layout, reports, trust
+from pipeline.adapters import rows
+from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline.errors import InputError
+from pipeline.measure import paired
+from pipeline.params import BundleParams
+from pipeline.policy import rules
+from pipeline.policy.gate import ChampionComparison
+from pipeline.policy.rules import Policy
+from pipeline.reports import Estimate, FinetuneReport
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+PREVIOUS = "previous_champion"  # tag: the version that was champion before this one
+ROLLED_BACK = "rolled_back"  # tag: this version was champion and was taken back
+LOCK = layout.STATE / "publish.lock"  # held by whoever moves an alias
+
+
+def compare(registry: Registry, champion: Version, evidence: dict[str, Any]) -> ChampionComparison:
+    """Compare the bundle's answers to the test rows with the champion's, pair by pair.
+
+    ``evidence`` is the bundle's reports as JSON. Where a comparison is impossible the difference is
+    undefined, and its note says why.
+    """
+    confidence = evidence["evaluate"]["model"]["accuracy"]["confidence"]
+    tested = rows.read_split("test")
+    ours = pq.read_table(layout.stage_dir("evaluate") / "predictions.parquet")
+    assert tuple(ours["id"].to_pylist()) == tested.ids
+    try:
+        theirs = _ask(registry.fetch(champion), evidence["finetune"]["labels"], tested.texts)
+    except InputError as error:
+        nothing = Estimate(point=None, low=None, high=None, n=0, note=str(error))
+        return ChampionComparison(version=champion.number, difference=nothing, p_value=None)
+    test = paired.compare(
+        CHAMPION,
+        ours["predicted"].to_numpy() == tested.labels,
+        theirs == tested.labels,
+        confidence,
+    )
+    return ChampionComparison(
+        version=champion.number, difference=test.difference, p_value=test.p_value
+    )
+
+
+def _ask(folder: Path, labels: list[str], texts: Sequence[str]) -> np.ndarray:
+    """Return a bundle's answers (n,) to texts: the likeliest labels."""
+    from pipeline.encoder import classifier
+
+    where = folder / "reports" / "finetune.json"
+    finetuned = reports.parse(FinetuneReport, files.read_json(where), str(where), "finetune")
+    if list(finetuned.labels) != labels:
+        raise InputError(
+            f"the champion's labels are {', '.join(finetuned.labels)} and the bundle's"
+            f" {', '.join(labels)}; publish other labels under another bundle.name"
+        )
+    return classifier.load_bundle(folder).probabilities(texts).argmax(axis=1)
+
+
+def rollback(params: BundleParams) -> str:
+    """Make the champion before the present one champion again, and say so.
+
+    Each rollback goes one promotion further back, never forward: a version that was taken back is
+    not returned to, nor promoted again by `publish` until its tag ``rolled_back`` is deleted.
+
+    Raises:
+        InputError: where there is no earlier champion, or its files are not whole.
+    """
+    registry, policy = Registry(params.name), rules.load()
+    with files.locked(LOCK):
+        champion = registry.at(CHAMPION)
+        if champion is None:
+            raise InputError(
+                f"{params.name}: has no champion; run `python -m pipeline publish` first"
+            )
+        before = earlier(registry, champion, policy)
+        if before is None:
+            raise InputError(
+                f"{registry.name}: version {champion.number} has no champion before it to go back"
+                " to"
+            )
+        trust.check_version(registry, before, policy)
+        record("rollback", registry, champion, to_version=before.number)
+        registry.tag(champion, **{ROLLED_BACK: f"to version {before.number}"})
+        registry.point(CHAMPION, before)
+    return (
+        f"{params.name}: version {before.number} is champion again,"
+        f" in place of version {champion.number}"
+    )
+
+
+def take_back(registry: Registry, champion: Version, policy: Policy, why: str) -> str:
+    """Take the alias from a champion whose waiver holds no longer, and say to whom it goes.
+
+    It goes to the champion before, or to nobody.
+    """
+    before = earlier(registry, champion, policy)
+    if before is not None:
+        trust.check_version(registry, before, policy)
+    to_version = before.number if before else None
+    record("withdraw", registry, champion, to_version=to_version, reasons=[why])
+    registry.tag(champion, decision="withdrawn", reasons=why)
+    if before is None:
+        registry.unpoint(CHAMPION)
+        return f"version {champion.number} is champion no longer ({why}); there is none now"
+    registry.point(CHAMPION, before)
+    return (
+        f"version {champion.number} is champion no longer ({why});"
+        f" version {before.number} is champion again"
+    )
+
+
+def earlier(registry: Registry, champion: Version, policy: Policy) -> Version | None:
+    """Return the latest champion before this one that was not itself taken back, if any."""
+    version, seen = champion, {champion.number}
+    while previous := version.tags.get(PREVIOUS):
+        version = registry.get(previous)
+        if version.number in seen:
+            return None
+        seen.add(version.number)
+        lapsed = trust.lapsed(registry, version, policy, trust.today())
+        if ROLLED_BACK not in version.tags and not lapsed:
+            return version
+    return None
+
+
+def record(action: str, registry: Registry, version: Version, **more: Any) -> str:
+    """Append to the log what becomes of a version, and return the log's id."""
+    tags = {tag: version.tags.get(tag) for tag in (BUNDLE_TAG, "policy_digest", "git_commit")}
+    head = decisions.append(action, name=registry.name, version=version.number, **tags, **more)
+    decisions.witness(registry, head)
+    return head.log

@@ -1,0 +1,79 @@
+"""The log of decisions, .charter/decisions.jsonl: who may be champion, since when and why.
+
+It is append-only and chained, see `policy.chain`. Its end is kept with the registered model too,
+so that a log that was cut short is found out.
+"""
+
+import time
+from typing import Any
+
+from pipeline import files, layout
+from pipeline.adapters.registry import Registry
+from pipeline.errors import InputError
+from pipeline.policy import chain
+from pipeline.policy.chain import Head
+
+LOG = layout.STATE / "decisions.jsonl"
+_LOCK = layout.STATE / "decisions.lock"
+_HEAD = "decisions_head"  # tag of the registered model, one for each log: its end
+
+
+def append(action: str, **facts: Any) -> Head:
+    """Append an entry, see it onto the disk, and return the log's new end.
+
+    Raises:
+        InputError: where the log is not whole: nothing is added to one that was tampered with.
+    """
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    with files.locked(_LOCK):
+        lines = read()
+        chain.check(lines, str(LOG))
+        line = chain.link(lines[-1] if lines else None, {"time": now, "action": action, **facts})
+        files.append_line(LOG, line)
+        head = chain.check([*lines, line], str(LOG))
+    assert head is not None
+    return head
+
+
+def read() -> list[str]:
+    """Return the log's lines; none where there is no log."""
+    if not LOG.is_file():
+        return []
+    try:
+        text = LOG.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{LOG}: byte {error.start} is not UTF-8; restore the log") from None
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def witness(registry: Registry, head: Head) -> None:
+    """Keep the log's end with the registered model."""
+    registry.tag_model(_tag(head.log), str(head))
+
+
+def check(registry: Registry, log: str = "") -> str:
+    """Check the log here against its chain and the registry; say what was found.
+
+    Args:
+        registry: Keeps the log's end.
+        log: The log that must be here, by its id; any where empty.
+
+    Raises:
+        InputError: naming the line, or saying that entries or the log are missing.
+    """
+    lines = read()
+    head = chain.check(lines, str(LOG))
+    if head is None or (log and head.log != log):
+        raise InputError(
+            f"{LOG}: is not the log {log[:12]} in which this version was promoted; restore it from"
+            " a copy, or verify where it is"
+        )
+    witnessed = registry.model_tags().get(_tag(head.log))
+    if witnessed is None:
+        raise InputError(f"{LOG}: the registry does not know this log; publish to add to it")
+    chain.check_head(lines, Head.parse(witnessed), str(LOG))
+    return f"log {head.log[:12]}: {head.entries} entries, whole"
+
+
+def _tag(log: str) -> str:
+    return f"{_HEAD}_{log[:16]}"

@@ -1,0 +1,123 @@
+"""The technical file and the data sheet: Markdown in which each figure names its report field.
+
+A figure is written ``**4,102** (`evaluate.test_rows`)``, so that a reader, or a test, can look it
+up in the reports that lie beside the files. The headings follow Annex IV of Regulation (EU)
+2024/1689 and Gebru et al. 2021, Datasheets for Datasets.
+"""
+
+import re
+from typing import Any
+
+from pipeline import reports
+from pipeline.policy import evidence as paths
+from pipeline.policy.references import by_law
+from pipeline.reports import Estimate, Report
+from pipeline.stages.page import card, figures, origins
+from pipeline.stages.page.evidence import Evidence
+from pipeline.stages.page.limits import LIMITS
+from pipeline.stages.page.render import environment
+
+_CITABLE = re.compile(r"[A-Za-z0-9_ -]+")  # a name that can stand in a path, and in Markdown
+
+
+class Cited(str):
+    """Markdown that is set as it is."""
+
+    __slots__ = ()
+
+
+def technical_file(evidence: Evidence) -> str:
+    """Return technical_file.md."""
+    return _render(evidence, "technical_file.md")
+
+
+def data_sheet(evidence: Evidence) -> str:
+    """Return data_sheet.md."""
+    return _render(evidence, "data_sheet.md")
+
+
+def _render(evidence: Evidence, template: str) -> str:
+    as_json = {
+        stage: report.model_dump(mode="json")
+        for stage, report in vars(evidence).items()
+        if isinstance(report, Report) and stage in reports.STAGE_REPORTS
+    }
+    return environment(finalize=_set).get_template(template).render(_views(evidence, as_json))
+
+
+def _set(value: Any) -> Any:
+    return value if isinstance(value, Cited) else card.escape(value)
+
+
+def cite(as_json: dict[str, Any], path: str) -> Cited:
+    """Return the figure at a path of the reports with the path, as Markdown."""
+    found = [show(value) for value in paths.find(as_json, path)]
+    return Cited(f"**{card.escape('; '.join(found))}** (`{path}`)")
+
+
+def show(value: Any) -> str:
+    """Return a value of a report as text."""
+    if isinstance(value, dict):
+        return _show_mapping(value)
+    if isinstance(value, list):
+        return ", ".join(map(show, value))
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, int):
+        return figures.count(value)
+    return figures.decimal(value) if isinstance(value, float) else str(value)
+
+
+def _show_mapping(value: dict[str, Any]) -> str:
+    if "point" in value:
+        return figures.figure(Estimate.model_validate(value))
+    return ", ".join(f"{name} {show(item)}" for name, item in sorted(value.items()))
+
+
+def _views(evidence: Evidence, as_json: dict[str, Any]) -> dict[str, Any]:
+    referred = [name for verdict in evidence.decision.verdicts for name in verdict.references]
+    gaps, groups = _group_paths(evidence)
+    return {
+        **vars(evidence),
+        "cite": lambda path: cite(as_json, path),
+        "baselines": sorted(filter(_CITABLE.fullmatch, evidence.evaluate.baselines)),
+        "metrics": ("accuracy", "macro_f1", "roc_auc", "brier", "ece"),
+        "gaps": gaps,
+        "groups": groups,
+        "swaps": [
+            f"audit.counterfactuals[name={each.name}].flip_rate"
+            for each in evidence.audit.counterfactuals
+            if _CITABLE.fullmatch(each.name)
+        ],
+        "observed": _observed(evidence, as_json),
+        "laws": by_law(referred),
+        "sources": origins.summary(evidence.provenance),
+        "limits": LIMITS,
+    }
+
+
+def _group_paths(evidence: Evidence) -> tuple[list[str], list[str]]:
+    """Return the paths of the gaps, and of the test rows' groups, whose names can be cited."""
+    gaps = [
+        f"audit.gaps[column={gap.column},metric={gap.metric}].gap"
+        for gap in evidence.audit.gaps
+        if _CITABLE.fullmatch(gap.column)
+    ]
+    groups = [
+        f"split.test.groups.{column}"
+        for column in sorted(evidence.split.test.groups)
+        if _CITABLE.fullmatch(column)
+    ]
+    return gaps, groups
+
+
+def _observed(evidence: Evidence, as_json: dict[str, Any]) -> list[tuple[str, Any, str]]:
+    """Return each rule with what it looks at and its verdict."""
+    rows = []
+    for each in evidence.decision.verdicts:
+        try:
+            seen: str = cite(as_json, each.metric)
+        except paths.MissingEvidenceError:
+            seen = "nothing"
+        rows.append((each.rule, seen, each.verdict.replace("_", " ")))
+    return rows

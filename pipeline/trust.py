@@ -1,0 +1,129 @@
+"""Whether a bundle or version is what it says it is: files, signature, decision, waivers."""
+
+import datetime
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from pipeline import files, reports
+from pipeline.adapters import signing
+from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline.errors import InputError
+from pipeline.policy import waivers
+from pipeline.policy.gate import Decision
+from pipeline.policy.rules import Policy
+from pipeline.reports import BundleReport, EvaluateReport
+
+DECISION = "decision"  # the gate's last word on a version: JSON with its run, by this name
+PROMOTION = "promotion"  # the one by which it became champion, which a later refusal leaves
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A version whose files, signature and tags hold."""
+
+    folder: Path
+    signature: str  # what was found of it
+
+
+def check_bundle(folder: Path, require_signature: bool) -> str:
+    """Check a bundle's every file; say what was found of its signature.
+
+    Raises:
+        InputError: naming the file that is missing, changed, not listed, or not signed for.
+    """
+    check_files(folder)
+    return signing.check(folder, require_signature)
+
+
+def check_files(folder: Path) -> dict[str, str]:
+    """Check a bundle's every file against its digests, and these against its report; return them.
+
+    Raises:
+        InputError: naming the file that is missing, changed or not listed.
+    """
+    digests = files.verify_files(folder)
+    path = folder / "report.json"
+    if not path.is_file():
+        raise InputError(f"{path}: not found; run `dvc repro bundle`")
+    report = reports.parse(BundleReport, files.read_json(path), str(path), "bundle")
+    if report.files != digests or report.digest != files.sha256_digests(digests):
+        raise InputError(f"{path}: is not of the files beside it; run `dvc repro bundle`")
+    return digests
+
+
+def check_version(registry: Registry, version: Version, policy: Policy) -> Checked:
+    """Check all that is stored for a version, its signature, and its tags against its reports.
+
+    Raises:
+        InputError: naming the file or tag that is not what it was.
+    """
+    folder = registry.fetch(version)
+    signature = check_bundle(folder, policy.require_signature)
+    where = folder / "reports" / "evaluate.json"
+    evaluated = reports.parse(EvaluateReport, files.read_json(where), str(where), "evaluate")
+    if version.tags.get("decision") == "promoted":
+        _check_tag(version, "policy_digest", evaluated.policy_digest)
+    return Checked(folder, signature)
+
+
+def keep_decision(registry: Registry, version: Version, name: str, decision: Decision) -> None:
+    """Keep a decision with a version's run, and its digest on the version."""
+    as_json = decision.model_dump(mode="json")
+    registry.log(version, f"{name}.json", as_json)
+    registry.tag(version, **{_tag(name): _digest(as_json)})
+
+
+def read_decision(registry: Registry, version: Version, name: str) -> Decision | None:
+    """Return what `keep_decision` has kept; None where it has kept nothing.
+
+    Raises:
+        InputError: where it is not what its tag says.
+    """
+    if _tag(name) not in version.tags:
+        return None
+    raw = registry.read(version, f"{name}.json")
+    _check_tag(version, _tag(name), _digest(raw))
+    try:
+        return Decision.model_validate_json(json.dumps(raw))
+    except pydantic.ValidationError as error:
+        raise InputError(
+            f"{name}.json of version {version.number}: {error.errors()[0]['msg']}; publish again"
+        ) from error
+
+
+def lapsed(registry: Registry, version: Version, policy: Policy, today: datetime.date) -> str:
+    """Return why a waiver on which a version's promotion rests holds no longer; empty if all do."""
+    promotion = read_decision(registry, version, PROMOTION)
+    for waiver in promotion.waivers() if promotion else ():
+        why = waivers.refusal(waiver, policy, version.tags[BUNDLE_TAG], today)
+        if why:
+            return f"the waiver of {waiver.rule} does not hold: {why}"
+    return ""
+
+
+def today() -> datetime.date:
+    """Return the day by which a waiver expires, UTC."""
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+def _digest(value: Any) -> str:
+    """Hex SHA-256 of JSON, however it is laid out."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _tag(name: str) -> str:
+    return f"{name}_digest"
+
+
+def _check_tag(version: Version, tag: str, found: str) -> None:
+    if version.tags.get(tag) != found:
+        raise InputError(
+            f"version {version.number}: its tag {tag} is {version.tags.get(tag)!r}, and what it is"
+            f" of is {found!r}: the registry was changed by hand; publish again"
+        )

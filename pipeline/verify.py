@@ -1,0 +1,105 @@
+"""``python -m pipeline verify TARGET``: is what is served what was made, decided and allowed?
+
+A bundle's folder is checked by itself. Of a version in the registry all that is stored is checked,
+its signature, its tags, the gate's decision, the waivers that this rests on, and the log.
+"""
+
+import re
+from pathlib import Path
+
+from pipeline import champion, decisions, files, layout, trust
+from pipeline.adapters.registry import Registry, Version
+from pipeline.errors import InputError
+from pipeline.policy import rules
+from pipeline.policy.rules import Policy
+from pipeline.reports import Report
+
+_TARGET = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<number>\d+))")
+
+
+class Verification(Report):
+    """What was found of a target that is whole."""
+
+    target: str
+    found: tuple[str, ...]
+    withdrawn: str = ""  # why its alias was taken back, and what is champion now
+
+    def summary(self) -> str:
+        """Return what was found for a terminal."""
+        lines = [f"{self.target}: {each}" for each in self.found]
+        return "\n".join([*lines, f"withdrawn: {self.withdrawn}" if self.withdrawn else "verified"])
+
+
+def verify(target: str, with_log: bool = True) -> Verification:
+    """Verify a bundle's folder, ``models:/NAME@ALIAS`` or ``models:/NAME/NUMBER``.
+
+    Where a waiver on which the champion rests has expired, its alias is taken back.
+
+    Args:
+        target: What to verify.
+        with_log: Whether the log of decisions must be here; a host that only serves has none.
+
+    Raises:
+        InputError: naming the file, tag or entry that is not what it was.
+    """
+    if not target.startswith("models:"):
+        return _verify_folder(Path(target))
+    match = _TARGET.fullmatch(target)
+    if match is None:
+        raise InputError(f"{target}: is no target; write models:/NAME@champion or models:/NAME/3")
+    registry, policy = Registry(match["name"]), rules.load()
+    with files.locked(champion.LOCK):
+        version = _find(registry, match["alias"], match["number"], target)
+        return _verify_version(registry, version, policy, target, with_log)
+
+
+def _verify_folder(folder: Path) -> Verification:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no folder; name a bundle, or models:/NAME@champion")
+    required = layout.POLICY.is_file() and rules.load().require_signature
+    signature = trust.check_bundle(folder, required)
+    return Verification(target=str(folder), found=("every file is whole", signature))
+
+
+def _find(registry: Registry, alias: str | None, number: str | None, target: str) -> Version:
+    version = registry.at(alias) if alias else registry.get(number or "")
+    if version is None:
+        raise InputError(f"{target}: there is no such version; run `python -m pipeline publish`")
+    return version
+
+
+def _verify_version(
+    registry: Registry, version: Version, policy: Policy, target: str, with_log: bool
+) -> Verification:
+    checked = trust.check_version(registry, version, policy)
+    found = [f"version {version.number}, every file is whole", checked.signature]
+    at_champion = registry.at(champion.CHAMPION)
+    is_champion = at_champion is not None and at_champion.number == version.number
+    found.append(_check_decision(registry, version, is_champion))
+    if with_log:
+        found.append(decisions.check(registry, version.tags.get("log", "")))
+    else:
+        found.append("the log of decisions was not checked")
+    why = trust.lapsed(registry, version, policy, trust.today()) if is_champion else ""
+    withdrawn = champion.take_back(registry, version, policy, why) if why else ""
+    return Verification(target=target, found=tuple(found), withdrawn=withdrawn)
+
+
+def _check_decision(registry: Registry, version: Version, is_champion: bool) -> str:
+    """Check that a champion was promoted by the gate; say what the gate has said.
+
+    Raises:
+        InputError: where the alias points at a version that the gate has not promoted.
+    """
+    name = trust.PROMOTION if is_champion else trust.DECISION
+    decision = trust.read_decision(registry, version, name)
+    if is_champion and (decision is None or not decision.promote):
+        raise InputError(
+            f"version {version.number}: is champion, and the gate has not promoted it; the alias"
+            " was moved by hand: move it back, or publish another bundle"
+        )
+    if decision is None:
+        return "the gate has not decided on it"
+    waived = ", ".join(waiver.rule for waiver in decision.waivers())
+    words = "the gate passes it" if decision.promote else "the gate refuses it"
+    return f"{words}, with {waived} waived" if waived else words

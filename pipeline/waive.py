@@ -1,0 +1,64 @@
+"""``python -m pipeline waive RULE``: an approver lets build/bundle pass without a rule."""
+
+import datetime
+from pathlib import Path
+
+import pydantic
+import yaml
+
+from pipeline import decisions, files, layout, reports, trust
+from pipeline.adapters import signing
+from pipeline.errors import InputError
+from pipeline.policy import rules, waivers
+from pipeline.policy.waivers import Waiver
+from pipeline.reports import BundleReport
+
+FIELDS = ("rule", "author", "approver", "reason", "compensating_measure", "expires")
+
+
+def waive(**fields: str) -> str:
+    """Sign a waiver with the key that CHARTER_SIGNING_KEY names, and say where it lies.
+
+    ``fields`` are those of `FIELDS`. The waiver is written to waivers/ and to the log; `publish`
+    reads it.
+
+    Raises:
+        InputError: where a field is bad, or the waiver would not hold.
+    """
+    bundle = reports.read(BundleReport)
+    trust.check_files(layout.stage_dir("bundle"))
+    waiver = _sign(_make(bundle.digest, fields))
+    why = waivers.refusal(waiver, rules.load(), bundle.digest, trust.today())
+    if why:
+        raise InputError(f"the waiver of {waiver.rule} would not hold: {why}")
+    path = waivers.FOLDER / f"{waiver.rule}-{waiver.bundle[:12]}.yaml"
+    as_json = waiver.model_dump(mode="json")
+    decisions.append("waive", name=bundle.name, waiver=as_json)
+    _write(path, waiver)
+    return f"{path}: {waiver.approver} waives {waiver.rule} until {waiver.expires}"
+
+
+def _make(bundle: str, fields: dict[str, str]) -> Waiver:
+    try:
+        expires = datetime.date.fromisoformat(fields["expires"])
+    except ValueError:
+        raise InputError(f"--expires {fields['expires']}: is no day; write 2027-01-31") from None
+    try:
+        return Waiver.model_validate({**fields, "bundle": bundle, "expires": expires})
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        key = "".join(f"--{part}: " for part in first["loc"])
+        raise InputError(f"{key}{first['msg'].removeprefix('Value error, ')}") from error
+
+
+def _sign(waiver: Waiver) -> Waiver:
+    key = signing.key_path(signing.PRIVATE_KEY)
+    if key is None:
+        raise InputError(f"{signing.PRIVATE_KEY} names no key; set it to the approver's PEM file")
+    signature = signing.sign_bytes(waiver.message(), key)
+    return waiver.model_copy(update={"signature": signature})
+
+
+def _write(path: Path, waiver: Waiver) -> None:
+    text = yaml.safe_dump(waiver.model_dump(), sort_keys=False, allow_unicode=True)
+    files.write_text(path, text)
