@@ -50,9 +50,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for stage in STAGES:
-        commands.add_parser(stage, help=f"the stage {stage} of dvc.yaml").set_defaults(
-            run=_run_stage, stage=stage
-        )
+        command = commands.add_parser(stage, help=f"the stage {stage} of dvc.yaml")
+        command.set_defaults(run=_run_stage, stage=stage)
+        if stage == "pretrain":
+            command.add_argument(
+                "--estimate",
+                dest="run",
+                action="store_const",
+                const=_estimate,
+                help="say how long it will take, from 20 seconds of it, and keep nothing",
+            )
     ingest = commands.add_parser("ingest", help="make data/ from the source in params.yaml")
     ingest.set_defaults(run=_ingest)
     publish = commands.add_parser(
@@ -94,6 +101,12 @@ def _run_stage(parsed: argparse.Namespace) -> None:
         report = importlib.import_module(f"pipeline.stages.{stage}").run(section, track)
         reports.write(stage, report)
         track.artifact(layout.report_path(stage))
+
+
+def _estimate(_: argparse.Namespace) -> None:
+    from pipeline.stages import pretrain
+
+    print(pretrain.estimate(params.load().pretrain))
 
 
 def _ingest(_: argparse.Namespace) -> None:

@@ -18,23 +18,20 @@ from pipeline.encoder.digest import digest_weights, encoder_digest
 from pipeline.encoder.loading import device
 from pipeline.encoder.precision import best_precision
 from pipeline.encoder.pretraining import Plan, Position, pretrain
+from pipeline.encoder.probe import probe
 from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
 from pipeline.reports import CurvePoint, PretrainReport, TokeniseReport
 from pipeline.track import Track
 
+_PROBE_S = 20.0
+
 
 def run(params: PretrainParams, track: Track) -> PretrainReport:
     """Write build/pretrain/model: config, weights and tokenizer, as transformers loads them."""
-    _check_batch(params)
-    tokenised = layout.stage_dir("tokenise")
-    if not tokenised.is_dir():
-        reports.read(TokeniseReport)  # says which stage to run
-    tokenizer = load_tokenizer(str(tokenised / "tokenizer"))
-    plan = _plan(params, tokenizer, tokenised)
+    tokenised, tokenizer, plan, start = _prepare(params)
     _record_inputs(tokenised, plan, track)
-    start = models.start_model(params, tokenizer, plan.train.vocabulary)
     shares = losses.token_shares(plan.train.tokens, start.model.config.vocab_size)
     models.set_output_bias(start, shares)
     start.model.to(device())
@@ -46,6 +43,33 @@ def run(params: PretrainParams, track: Track) -> PretrainReport:
     remove_checkpoints(checkpoints)
     unigram = losses.unigram_loss(shares, plan.heldout)
     return _report(start.model, plan, end, initial_loss=initial, unigram_loss=unigram)
+
+
+def estimate(params: PretrainParams) -> str:
+    """Say what the run will take, from `_PROBE_S` seconds of it."""
+    _, _, plan, start = _prepare(params)
+    if plan.steps < 2:
+        raise InputError(f"pretrain.tokens: {params.tokens} are too few steps to time; raise it")
+    start.model.to(device())
+    found = probe(start, plan, _PROBE_S)
+    return (
+        f"{found.parameters:,} parameters; {params.tokens:,} tokens in {plan.steps:,} steps, "
+        f"{plan.precision} on {device().type}\n"
+        f"{found.tokens_per_s:,.0f} tokens/s over {found.steps} steps: "
+        f"{found.seconds / 60:,.1f} minutes in all\n"
+        f"{found.peak_mib:,.0f} MiB of memory at most"
+    )
+
+
+def _prepare(params: PretrainParams) -> tuple[Path, Any, Plan, models.Start]:
+    """Return the folder of the tokens, their tokenizer, the plan of the run and its start."""
+    _check_batch(params)
+    tokenised = layout.stage_dir("tokenise")
+    if not tokenised.is_dir():
+        reports.read(TokeniseReport)  # says which stage to run
+    tokenizer = load_tokenizer(str(tokenised / "tokenizer"))
+    plan = _plan(params, tokenizer, tokenised)
+    return tokenised, tokenizer, plan, models.start_model(params, tokenizer, plan.train.vocabulary)
 
 
 def _check_batch(params: PretrainParams) -> None:

@@ -1,0 +1,79 @@
+"""How long a run will take and how much memory, from its first steps."""
+
+import contextlib
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pipeline.encoder.model import Start
+from pipeline.encoder.pretraining import Plan, Position, pretrain
+from pipeline.reports import CurvePoint
+
+_KIB = 1 if sys.platform == "linux" else 1024  # ru_maxrss is in KiB, on macOS in bytes
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What some seconds of a run tell of the whole."""
+
+    parameters: int
+    steps: int  # taken
+    tokens_per_s: float  # after the first step, which also warms up
+    seconds: float  # of the whole run, held-out losses and checkpoints left out
+    peak_mib: float  # of this process, or of the GPU where there is one
+
+
+class _EnoughError(Exception):
+    """The probe is over."""
+
+
+class _Stopwatch:
+    """Ends a run once it has had its seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.times: list[float] = []
+        self.tokens: list[int] = []
+
+    def step(self, position: Position, loss: float, learning_rate: float) -> None:  # noqa: ARG002
+        """Note the time; stop where enough was seen."""
+        self.times.append(time.perf_counter())
+        self.tokens.append(position.tokens)
+        if len(self.times) > 1 and self.times[-1] - self.times[0] > self._seconds:
+            raise _EnoughError
+
+    def point(self, point: CurvePoint) -> None:
+        """The curve is of no interest."""
+
+    def say(self, message: str) -> None:
+        """There is no checkpoint to speak of."""
+
+
+def probe(start: Start, plan: Plan, seconds: float) -> Probe:
+    """Train for some seconds, or to the plan's end where that is sooner; nothing is kept of it.
+
+    A run of one step tells no rate: the plan must have two.
+    """
+    watch = _Stopwatch(seconds)
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(_EnoughError):
+        pretrain(start, plan, Path(folder), watch)
+    spent = watch.times[-1] - watch.times[0]
+    rate = (watch.tokens[-1] - watch.tokens[0]) / spent
+    return Probe(
+        parameters=sum(weights.numel() for weights in start.model.parameters()),
+        steps=len(watch.times),
+        tokens_per_s=rate,
+        seconds=plan.params.tokens / rate,
+        peak_mib=_peak_mib(start.model.device),
+    )
+
+
+def _peak_mib(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB / 1024
