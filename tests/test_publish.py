@@ -22,7 +22,7 @@ import report_factory
 from pipeline import champion, files, layout, publish, reports
 from pipeline import decisions as decisions_log
 from pipeline.__main__ import REFUSED_CODE, main
-from pipeline.adapters import rows, tracking
+from pipeline.adapters import registry, rows, tracking
 from pipeline.adapters.registry import Registry
 from pipeline.encoder import classifier
 from pipeline.errors import InputError
@@ -393,3 +393,14 @@ def _until_it_answers(port: int, texts: list[str], server: subprocess.Popen[byte
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.3)
     raise AssertionError(Path("serve.log").read_text())
+
+
+def test_the_versions_page_has_the_sections_of_the_card_that_fit(tmp_path: Path) -> None:
+    card = "\n".join(f"## Section {n}\n" + 30 * f"words of {n} " for n in range(40))
+    (tmp_path / "README.md").write_text(f"---\nlanguage: en\n---\n{card}")
+    shown = registry.shorten_card(tmp_path)
+    assert shown.startswith("## Section 0\n")
+    assert len(shown) <= 5000
+    *sections, last = shown.split("\n\n")
+    assert last == "More is in README.md among the version's files."
+    assert card.startswith("\n\n".join(sections))

@@ -16,6 +16,8 @@ STORED_TAG = "stored_digest"  # of the list of all that is stored for a version
 
 _STORED = "stored.json"  # that list, with the version's run: path -> SHA-256
 _DOWNLOADED = "registered_model_meta"  # MLflow writes it beside what it has fetched
+_DESCRIPTION_CHARS = 4900  # MLflow keeps 5,000
+_CARD_GOES_ON = "\n\nMore is in README.md among the version's files."
 _NOT_WHOLE = "not what the version was made of; delete that version and publish again"
 
 
@@ -69,7 +71,12 @@ class Registry:
             tags = {**tags, STORED_TAG: files.sha256_digests(stored)}
             made = _version(
                 self._client.create_model_version(
-                    self.name, uri, run_id=run_id, model_id=model_id, tags=tags
+                    self.name,
+                    uri,
+                    run_id=run_id,
+                    model_id=model_id,
+                    tags=tags,
+                    description=shorten_card(bundle),
                 )
             )
         return self._settle(made)
@@ -169,3 +176,16 @@ def _caches(folder: Path) -> frozenset[str]:
 
 def _version(found: Any) -> Version:
     return Version(str(found.version), found.run_id, dict(found.tags))
+
+
+def shorten_card(bundle: Path) -> str:
+    """Return the sections of the model card for which the version's page has room.
+
+    The front matter is left out: only Hugging Face's hub reads it.
+    """
+    path = bundle / "README.md"
+    text = path.read_text() if path.is_file() else ""
+    card = text.rpartition("\n---\n")[2].strip()
+    if len(card) <= _DESCRIPTION_CHARS:
+        return card
+    return card[:_DESCRIPTION_CHARS].rpartition("\n## ")[0] + _CARD_GOES_ON

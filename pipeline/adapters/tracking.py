@@ -40,6 +40,8 @@ _SERVING = (
     "transformers",
 )
 
+_SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}  # not as chats and prompts
+
 
 def connect() -> Any:
     """Return an `mlflow.MlflowClient` on the tracking URI."""
@@ -94,7 +96,7 @@ def create_run(client: Any, name: str, tags: dict[str, str]) -> tuple[str, str]:
     found = client.get_experiment_by_name(experiment)
     if found is None:
         with contextlib.suppress(MlflowException):  # another process may have been faster
-            client.create_experiment(experiment)
+            client.create_experiment(experiment, tags=_SHOWN_AS)
         found = client.get_experiment_by_name(experiment)
     git = git_tags()
     shown = {"mlflow.source.git.commit": git["git_commit"]} if git else {}  # MLflow's page links it
