@@ -22,6 +22,7 @@ from pipeline.reports.data import (
     TokeniseReport,
     ValidateReport,
 )
+from pipeline.reports.mitigation import Mitigation, MitigationScore, Probe
 from pipeline.reports.model import (
     CurvePoint,
     EvaluateReport,
@@ -47,10 +48,13 @@ __all__ = [
     "FinetuneReport",
     "Gap",
     "GroupScore",
+    "Mitigation",
+    "MitigationScore",
     "PageReport",
     "PairScore",
     "PairedTest",
     "PretrainReport",
+    "Probe",
     "Report",
     "Scores",
     "Split",

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from pipeline.reports.base import Estimate, Report
+from pipeline.reports.mitigation import Mitigation
 
 
 class GroupScore(Report):
@@ -63,4 +64,5 @@ class AuditReport(Report):
     crows_pairs: PairScore | None
     competent: bool  # whether the language model is good enough for crows_pairs to mean anything
     competence: str  # why, in words with figures
+    mitigation: Mitigation
     benchmark_digests: dict[str, str]  # file -> SHA-256

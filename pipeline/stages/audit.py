@@ -13,7 +13,7 @@ from pipeline.measure import plots
 from pipeline.measure.intervals import Bootstrap
 from pipeline.params import AuditParams
 from pipeline.reports import AuditReport, PretrainReport
-from pipeline.stages.audits import counterfactuals, groups, intrinsic
+from pipeline.stages.audits import counterfactuals, groups, intrinsic, mitigation
 from pipeline.stages.audits.tested import declared_values, read_tested
 from pipeline.track import Track
 
@@ -35,6 +35,8 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         scores, gaps = groups.compare_groups(tested, values, params.min_group_rows, bootstrap)
     with _timed(track, "counterfactuals_s"):
         swaps = counterfactuals.compare_counterfactuals(tested, params, bootstrap, track, OUT)
+    with _timed(track, "mitigation_s"):
+        compared = mitigation.compare_mitigations(params, bootstrap, track)
     with _timed(track, "crows_pairs_s"):
         pretrained = reports.read(PretrainReport)
         competent, why = intrinsic.judge_competence(pretrained, params.competence_nats)
@@ -45,6 +47,7 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         gaps=gaps,
         counterfactuals=swaps,
         crows_pairs=pairs,
+        mitigation=compared,
         competent=competent,
         competence=why,
         benchmark_digests=intrinsic.benchmark_digests(),
