@@ -37,7 +37,7 @@ class Mitigation(Report):
     constraint: Literal["equalized_odds", "demographic_parity"]
     shipped: str  # the method of the head that is shipped
     methods: tuple[MitigationScore, ...] = ()  # the first is none
-    left_out: dict[str, str] = pydantic.Field(default_factory=dict)  # method -> why it was not evaluated
+    left_out: dict[str, str] = pydantic.Field(default_factory=dict)  # method -> why
     best: str | None = None
     rule: str = ""  # by which the best is named, with what it found
     judged_groups: tuple[str, ...] = ()  # groups with enough validation rows for the rule

@@ -131,8 +131,11 @@ def _fit_heads(bench: Bench, track: Track) -> tuple[dict[Method, Head], dict[str
 
 
 def _ask_head(method: Method, head: Head, bench: Bench) -> Trial:
-    said = {part: _chances(head, bench.samples[part]) for part in ("validation", "test")}
-    return Trial(method, *(_outcomes(bench, part, table) for part, table in said.items()))
+    validation, test = (
+        _outcomes(bench, part, _chances(head, bench.samples[part]))
+        for part in ("validation", "test")
+    )
+    return Trial(method, validation, test)
 
 
 def _try_reduction(bench: Bench, constraint: mitigation.Constraint) -> Trial:
