@@ -116,7 +116,7 @@ def balanced_rows(groups: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarr
 def independence_weights(groups: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return ``w(g, y) = P(g) P(y) / P(g, y)`` of each row, (N,), with shares for probabilities.
 
-    Kamiran and Calders 2012, algorithm 3. Where no cell is empty, labels are independent of groups
+    Reweighing of Kamiran and Calders 2012. Where no cell is empty, labels are independent of groups
     under these weights, and their sum is N.
     """
     _, cell, counts = cells(groups, labels, int(labels.max()) + 1)

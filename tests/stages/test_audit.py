@@ -180,7 +180,8 @@ def test_equal_inputs_give_equal_bytes_and_seconds_go_to_the_tracker() -> None:
     assert run() == first
     assert files.sha256_tree(OUT) == digests
     assert set(digests) == {"counterfactuals.parquet", "crows_pairs.parquet", "plots/gaps.svg"}
-    assert set(recorder.seconds) == {"gaps_s", "counterfactuals_s", "crows_pairs_s"}
+    parts = {name for name in recorder.seconds if not name.startswith("mitigation_")}
+    assert parts == {"gaps_s", "counterfactuals_s", "crows_pairs_s"}
     assert str(first.benchmark_digests[str(intrinsic.CROWS_PAIRS)]) == files.sha256_file(
         intrinsic.CROWS_PAIRS
     )
