@@ -23,7 +23,7 @@ from pipeline.encoder.tokenizer import load_tokenizer, save_tokenizer
 from pipeline.errors import InputError
 from pipeline.params import FinetuneParams
 from pipeline.reports import FeaturesReport, FinetunePoint, FinetuneReport
-from pipeline.stages.material import read_material
+from pipeline.stages._material import read_material
 from pipeline.track import Track
 
 MODEL = layout.stage_dir("pretrain") / "model"

@@ -16,7 +16,7 @@ from pipeline.encoder.mitigation import fit_mitigated
 from pipeline.measure.intervals import Bootstrap
 from pipeline.reports import FinetuneReport, Mitigation, MitigationScore
 from pipeline.stages.audits import mitigation
-from pipeline.stages.material import read_material
+from pipeline.stages._material import read_material
 from pipeline.track import Silent
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ from pipeline.measure.mitigation import Frame, Trial
 from pipeline.measure.outcomes import Outcomes
 from pipeline.params import AuditParams, FinetuneParams
 from pipeline.reports import FinetuneReport, Mitigation, Probe
-from pipeline.stages.material import read_material, read_sample
+from pipeline.stages._material import read_material, read_sample
 from pipeline.track import Track
 
 _PARTS = ("train", "validation", "test")
