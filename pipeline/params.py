@@ -135,9 +135,22 @@ class FinetuneParams(Section):
 
     mode: Literal["frozen", "full"]
     class_weights: Literal["none", "balanced"]
+    mitigation: Literal["none", "resample", "reweigh", "augment", "leace"] = "none"
+    mitigate_column: str | None = None  # whose groups it, and audit's comparison, are about
     seed: int = pydantic.Field(ge=0)
     frozen: FrozenParams  # read in mode frozen
     full: FullParams  # read in mode full
+
+    @pydantic.model_validator(mode="after")
+    def _fits_the_mode(self) -> "FinetuneParams":
+        if self.mode == "full" and self.mitigation != "none":
+            raise ValueError(
+                f"mitigation {self.mitigation} changes a head on the frozen encoder; "
+                "set mode: frozen, or mitigation: none"
+            )
+        if self.mitigation not in ("none", "augment") and self.mitigate_column is None:
+            raise ValueError(f"mitigation {self.mitigation} needs mitigate_column")
+        return self
 
 
 class EvaluateParams(Section):
@@ -148,6 +161,14 @@ class EvaluateParams(Section):
     calibration_bins: int = pydantic.Field(gt=1)
     tfidf_c: tuple[float, ...]  # inverse penalties of the TF-IDF baseline, chosen on validation
     seed: int = pydantic.Field(ge=0)
+
+
+class MitigationParams(Section):
+    """How ways to treat groups alike are compared; the column is ``finetune.mitigate_column``."""
+
+    constraint: Literal["equalized_odds", "demographic_parity"]  # whose gap is to become smaller
+    max_accuracy_loss: float = pydantic.Field(ge=0, le=1)  # on validation rows, of the best named
+    group_at_use: bool  # whether a way that must be told each text's group may be named best
 
 
 class AuditParams(Section):
@@ -167,6 +188,7 @@ class AuditParams(Section):
     competence_nats: float = pydantic.Field(
         gt=0
     )  # held-out loss must be so far below blind guesses'
+    mitigation: MitigationParams
     confidence: float = pydantic.Field(gt=0.5, lt=1)
     resamples: int = pydantic.Field(ge=100)
     seed: int = pydantic.Field(ge=0)

@@ -36,6 +36,8 @@ BAD = [  # key to set, value, what the message must name
     ("validate.severity", {"schema": "fatal"}, "validate.severity.schema"),
     ("features.pooling", "max", "features.pooling"),
     ("finetune.mode", "half", "finetune.mode"),
+    ("finetune.mitigation", "massage", "finetune.mitigation"),
+    ("audit.mitigation.constraint", "parity", "audit.mitigation.constraint"),
     ("evaluate.confidence", 1.0, "evaluate.confidence"),
     ("evaluate.tfidf_c", 3.0, "evaluate.tfidf_c"),
     ("audit.groups", [1], "audit.groups.0"),
@@ -151,3 +153,20 @@ def test_a_section_is_frozen() -> None:
     section = params.load(ROOT / "params.yaml").pretrain
     with pytest.raises(pydantic.ValidationError, match="frozen"):
         section.masking_rate = 0.5  # type: ignore[misc]
+
+
+def test_a_mitigation_that_the_mode_or_the_column_does_not_allow_is_refused() -> None:
+    """Only a head on the frozen encoder can be mitigated, and all ways but one need groups."""
+    for changes, named in (
+        ({"mode": "full", "mitigation": "leace"}, "set mode: frozen"),
+        ({"mitigation": "reweigh", "mitigate_column": None}, "reweigh needs mitigate_column"),
+    ):
+        raw = copy.deepcopy(RAW)
+        raw["finetune"] |= changes
+        raw.pop("sizes")
+        with pytest.raises(InputError, match=f"finetune: .*{named}"):
+            params.parse(raw)
+    raw = copy.deepcopy(RAW)
+    raw["finetune"] |= {"mitigation": "augment", "mitigate_column": None}
+    raw.pop("sizes")
+    assert params.parse(raw).finetune.mitigation == "augment"

@@ -22,6 +22,12 @@ class Sample(NamedTuple):
 
     features: torch.Tensor  # (N, H) float32
     labels: torch.Tensor  # (N,) int64, below K
+    weights: torch.Tensor | None = None  # (N,) of each row's loss in the fit; none: all 1
+
+    def at(self, rows: torch.Tensor) -> "Sample":
+        """Return some of the rows; one that is named twice is there twice."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Sample(self.features[rows], self.labels[rows], weights)
 
 
 class Best(NamedTuple):
@@ -36,8 +42,9 @@ def fit_head(
 ) -> tuple[Head, Best]:
     """Fit a head of K = ``labels`` by Adam (Kingma and Ba 2015, algorithm 1), from ``params.seed``.
 
-    What is minimised, over batches, is ``mean_i w[y_i] CE_i + l2 / 2 |weights|^2``; biases are not
-    penalised, and the output's weights start from zero. Equal rows and params give equal heads.
+    What is minimised, over batches, is ``mean_i v_i w[y_i] CE_i + l2 / 2 |weights|^2``, with v the
+    training rows' own weights; biases are not penalised, and the output's weights start from zero.
+    The validation loss has no v. Equal rows and params give equal heads.
     """
     frozen = params.frozen
     weights = class_weights(train.labels, labels, params.class_weights)
@@ -48,8 +55,7 @@ def fit_head(
     def run_epoch(epoch: int) -> FinetunePoint:
         loss = 0.0
         for rows in torch.randperm(len(train.labels), generator=order).split(frozen.batch_rows):
-            batch = Sample(train.features[rows], train.labels[rows])
-            loss += _step(head, optimiser, batch, weights, frozen.l2)
+            loss += _step(head, optimiser, train.at(rows), weights, frozen.l2)
         with torch.no_grad():
             logits = head(validation.features)
         return judge(epoch, loss / len(train.labels), logits, validation.labels, weights)
@@ -158,6 +164,8 @@ def _step(
 ) -> float:
     """Take one step; return the sum of the batch's losses before it, without the penalty."""
     losses = weighted_losses(head(batch.features), batch.labels, weights)
+    if batch.weights is not None:
+        losses = losses * batch.weights
     squares = torch.stack([w.square().sum() for w in head.parameters() if w.dim() == 2]).sum()
     optimiser.zero_grad()
     (losses.mean() + l2 / 2 * squares).backward()

@@ -31,6 +31,7 @@ from pipeline.reports.intrinsic import (
     StereoSetReport,
     StereoSetScore,
 )
+from pipeline.reports.mitigation import Mitigation, MitigationScore, Probe
 from pipeline.reports.model import (
     CurvePoint,
     EvaluateReport,
@@ -60,10 +61,13 @@ __all__ = [
     "Gap",
     "GroupScore",
     "IntrinsicReport",
+    "Mitigation",
+    "MitigationScore",
     "PageReport",
     "PairScore",
     "PairedTest",
     "PretrainReport",
+    "Probe",
     "PronounScore",
     "Report",
     "Scores",

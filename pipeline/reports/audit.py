@@ -5,6 +5,7 @@ from typing import Literal
 from pipeline.reports.base import Estimate, Report
 from pipeline.reports.behaviour import Behaviour
 from pipeline.reports.intrinsic import IntrinsicReport, PairScore
+from pipeline.reports.mitigation import Mitigation
 
 
 class GroupScore(Report):
@@ -75,4 +76,5 @@ class AuditReport(Report):
     intrinsic: IntrinsicReport  # the other benchmarks of the language model
     competent: bool  # whether the language model is good enough for its scores to mean anything
     competence: str  # why, in words with figures
+    mitigation: Mitigation
     benchmark_digests: dict[str, str]  # file -> SHA-256

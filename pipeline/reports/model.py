@@ -65,6 +65,8 @@ class FinetuneReport(Report):
     best_epoch: int  # by validation loss
     curve: tuple[FinetunePoint, ...]
     threshold: float | None  # on the model's P(labels[1]), two labels only: 0.5, by `logit_shift`
+    mitigation: Literal["none", "resample", "reweigh", "augment", "leace"] = "none"
+    mitigate_column: str | None = None  # whose groups it treats more alike; augment needs none
     logit_shift: float = 0.0  # added to labels[1]'s logit: makes 0.5 validation's best threshold
     encoder_digest_before: str
     encoder_digest_after: str  # equal in mode frozen

@@ -20,6 +20,7 @@ from pipeline.stages.audits import (
     counterfactuals,
     groups,
     intrinsic,
+    mitigation,
     preferences,
 )
 from pipeline.stages.audits.tested import read_tested
@@ -45,6 +46,8 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         swaps = counterfactuals.compare_counterfactuals(tested, params, bootstrap, track, OUT)
     with _timed(track, "behaviour_s"):
         behaved = behaviour.check_behaviour(tested, params, bootstrap, track, OUT)
+    with _timed(track, "mitigation_s"):
+        compared = mitigation.compare_mitigations(params, bootstrap, track)
     with _timed(track, "crows_pairs_s"):
         pretrained = reports.read(PretrainReport)
         competent, why = intrinsic.judge_competence(pretrained, params.competence_nats)
@@ -66,6 +69,7 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         behaviour=behaved,
         crows_pairs=pairs,
         intrinsic=preferred,
+        mitigation=compared,
         competent=competent,
         competence=why,
         benchmark_digests=intrinsic.benchmark_digests() | preferences.digests(),

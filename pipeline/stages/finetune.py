@@ -3,9 +3,7 @@
 import shutil
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from torch import nn
 
 from pipeline import layout, reports
 from pipeline import params as settings
@@ -15,15 +13,17 @@ from pipeline.encoder.assemble import check_head
 from pipeline.encoder.classifier import sequence_logits
 from pipeline.encoder.digest import encoder_digest
 from pipeline.encoder.features import check_length, tokenise
-from pipeline.encoder.fitting import Best, Sample, Told, check_labels, fit_head
+from pipeline.encoder.fitting import Best, Told, check_labels
 from pipeline.encoder.full import Texts, finetune_full, load_classifier
 from pipeline.encoder.head import save_head
 from pipeline.encoder.loading import load_config
-from pipeline.encoder.threshold import choose_shift
+from pipeline.encoder.mitigation import fit_mitigated, why_not
+from pipeline.encoder.threshold import fold_threshold
 from pipeline.encoder.tokenizer import load_tokenizer, save_tokenizer
 from pipeline.errors import InputError
 from pipeline.params import FinetuneParams
 from pipeline.reports import FeaturesReport, FinetunePoint, FinetuneReport
+from pipeline.stages._material import read_material
 from pipeline.track import Track
 
 MODEL = layout.stage_dir("pretrain") / "model"
@@ -71,6 +71,8 @@ def run(params: FinetuneParams, track: Track) -> FinetuneReport:
     trained = (_train_head if params.mode == "frozen" else _train_model)(task, track)
     return FinetuneReport(
         mode=params.mode,
+        mitigation=params.mitigation,
+        mitigate_column=params.mitigate_column,
         labels=task.labels,
         parameters=trained.parameters,
         best_epoch=trained.best.epoch,
@@ -94,16 +96,17 @@ def _read_task(params: FinetuneParams, features: FeaturesReport, track: Track) -
 def _train_head(task: Task, track: Track) -> Trained:
     frozen = task.params.frozen
     check_head(load_config(MODEL), frozen.hidden, task.features.pooling)
-    train, validation = (
-        _read_sample("train", task.train),
-        _read_sample("validation", task.validation),
+    method, column = task.params.mitigation, task.params.mitigate_column
+    parts = {"train": task.train, "validation": task.validation}
+    material = read_material(parts, column, method == "augment", track)
+    if objection := why_not(method, material, task.labels):
+        raise InputError(
+            f"finetune.mitigation: {method} by {column!r} cannot be used: {objection}; "
+            "choose another or none"
+        )
+    head, best, shift = fit_mitigated(
+        method, material, len(task.labels), task.params, _teller(frozen.epochs, track)
     )
-    head, best = fit_head(
-        train, validation, len(task.labels), task.params, _teller(frozen.epochs, track)
-    )
-    with torch.no_grad():
-        logits = head(validation.features).numpy()
-    shift = _fold_threshold(head.output, logits, task.validation.labels)
     save_head(head, OUT)
     parameters = sum(weights.numel() for weights in head.parameters())
     return Trained(parameters, best, shift, encoder_digest(MODEL))
@@ -125,38 +128,10 @@ def _train_model(task: Task, track: Track) -> Trained:
         progress=lambda done, total: track.progress(done, total, "steps"),
     )
     logits = sequence_logits(model, validation.ids, _BATCH_TOKENS)
-    shift = _fold_threshold(model.classifier, logits, task.validation.labels)
+    shift = fold_threshold(model.classifier, logits, task.validation.labels)
     model.save_pretrained(OUT / "model")
     save_tokenizer(tokenizer, OUT / "model")
     return Trained(model.num_parameters(), best, shift, encoder_digest(model))
-
-
-def _fold_threshold(output: nn.Linear, logits: np.ndarray, labels: np.ndarray) -> float:
-    """Add the shift that validation rows choose to the logit of label 1, and return it."""
-    if output.out_features != 2:
-        return 0.0
-    shift = choose_shift(logits, labels)
-    with torch.no_grad():
-        output.bias[1] += shift
-    return shift
-
-
-def _read_sample(part: str, read: Rows) -> Sample:
-    path = layout.stage_dir("features") / f"{part}.npy"
-    if not path.is_file():
-        raise InputError(f"{path}: not found; run `dvc repro features` first")
-    features = np.load(path, allow_pickle=False)
-    if len(features) != len(read.ids):
-        raise InputError(
-            f"{path}: {len(features)} rows for the {len(read.ids)} of {rows.split_path(part)}; "
-            "run `dvc repro features`"
-        )
-    if not (finite := np.isfinite(features).all(axis=1)).all():
-        raise InputError(
-            f"{path}: row {int(finite.argmin())} holds NaN or infinity; the encoder is broken: "
-            "pretrain with a lower learning_rate"
-        )
-    return Sample(torch.from_numpy(features), torch.from_numpy(read.labels))
 
 
 def _teller(epochs: int, track: Track) -> Told:

@@ -16,9 +16,11 @@ from toy_labels import (
 )
 
 from pipeline import files, layout, reports
+from pipeline.adapters import rows
 from pipeline.encoder import classifier
 from pipeline.encoder.digest import encoder_digest
 from pipeline.errors import InputError
+from pipeline.params import FinetuneParams
 from pipeline.reports import FeaturesReport, FinetuneReport
 from pipeline.stages import features, finetune
 from pipeline.track import Silent
@@ -185,3 +187,51 @@ def test_a_head_that_the_bundle_could_not_hold_is_refused_before_it_is_trained()
         _finetune(hidden=True)
     assert _finetune(hidden=False).mode == "frozen"
     assert reports.read(FeaturesReport).pooling == "cls"
+
+
+def _write_groups() -> None:
+    """Give the training and validation rows a gender, by the place of the row."""
+    for seed, part in enumerate(("train", "validation")):
+        texts, labels = toy_texts(120, seed)
+        ids = [f"{number:016x}" for number in range(120)]
+        gender = np.where(np.arange(120) % 3 == 0, "female", "male")
+        columns = {"id": ids, "text": texts, "label": labels, "gender": gender}
+        rows.write_table(rows.split_path(part), columns)
+
+
+def _mitigate(method: str, column: str | None = "gender") -> FinetuneReport:
+    changes = {"mitigation": method, "mitigate_column": column}
+    section = FinetuneParams.model_validate(finetune_params().model_dump() | changes)
+    report = finetune.run(section, Silent())
+    reports.write("finetune", report)
+    return report
+
+
+@pytest.mark.parametrize("method", ["resample", "reweigh", "leace"])
+def test_a_mitigated_head_is_one_like_any_other_and_its_report_says_how(method: str) -> None:
+    """Its form, its parameters and the bundle's classifier stay what they were; its answers not."""
+    _prepare()
+    _write_groups()
+    plain, (before, _) = _finetune(), _answers(part_seed=2)
+    report = _mitigate(method)
+    after, labels = _answers(part_seed=2)
+    assert (report.mitigation, report.mitigate_column) == (method, "gender")
+    assert (plain.mitigation, report.parameters) == ("none", plain.parameters)
+    assert np.abs(after - before).max() > 1e-3
+    assert (after.argmax(1) == labels).mean() > 0.6
+
+
+@pytest.mark.parametrize(
+    ("method", "column", "why"),
+    [
+        ("reweigh", "origin", "reweigh by 'origin' cannot be used: .* no such column"),
+        ("augment", "gender", "no training text holds a gendered word"),
+    ],
+)
+def test_a_mitigation_that_the_rows_do_not_allow_is_refused_by_name(
+    method: str, column: str, why: str
+) -> None:
+    _prepare()
+    _write_groups()
+    with pytest.raises(InputError, match=rf"finetune\.mitigation: .*{why}"):
+        _mitigate(method, column)

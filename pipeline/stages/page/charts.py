@@ -51,6 +51,16 @@ class Level:
     value: float
 
 
+@dataclass(frozen=True)
+class Spot:
+    """A numbered point whose coordinates, both defined, have intervals; kind: best or other."""
+
+    number: int
+    kind: str
+    x: Estimate
+    y: Estimate
+
+
 def round_axis(values: Iterable[float], steps: int = 4) -> Axis:
     """Return an axis of about ``steps`` round steps that covers the values."""
     known = list(values)
@@ -215,6 +225,39 @@ def _line(line: Line, across: Axis, up: Axis) -> Markup:
     return drawn + Markup("").join(
         Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="2.5"/>').format(line.kind, x, y)
         for x, y in places
+    )
+
+
+def scatter(spots: Sequence[Spot], *, title: str, x_name: str, y_name: str) -> Markup:
+    """Return numbered dots with their intervals, over lines through 0 on both axes."""
+    across = estimate_axis([spot.x for spot in spots], [0.0])
+    up = estimate_axis([spot.y for spot in spots], [0.0])
+    x, y = _x(across, 0.0), _y(up, 0.0)
+    parts = [_y_ticks(up), _x_ticks(across), _axis_names(x_name, y_name)]
+    parts += [_segment("mark", x, _TOP, x, _BOTTOM), _segment("mark", _LEFT, y, _RIGHT, y)]
+    parts += [_cross(spot, across, up) for spot in spots]
+    parts += [_numbered(spot, across, up) for spot in spots]  # above every cross
+    return Markup(
+        '<svg class="chart" role="img" viewBox="0 0 {} {}"><title>{}</title>{}</svg>'
+    ).format(_WIDTH, _HEIGHT, title, Markup("").join(parts))
+
+
+def _cross(spot: Spot, across: Axis, up: Axis) -> Markup:
+    x, y = _x(across, spot.x.point or 0.0), _y(up, spot.y.point or 0.0)
+    bars = Markup("")
+    if spot.x.low is not None and spot.x.high is not None:
+        bars += _segment("cross", _x(across, spot.x.low), y, _x(across, spot.x.high), y)
+    if spot.y.low is not None and spot.y.high is not None:
+        bars += _segment("cross", x, _y(up, spot.y.low), x, _y(up, spot.y.high))
+    return bars
+
+
+def _numbered(spot: Spot, across: Axis, up: Axis) -> Markup:
+    x, y = _x(across, spot.x.point or 0.0), _y(up, spot.y.point or 0.0)
+    return Markup('<circle class="spot {}" cx="{:.1f}" cy="{:.1f}" r="8"/>').format(
+        spot.kind, x, y
+    ) + Markup('<text class="spot {}" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(
+        spot.kind, x, y + 4, spot.number
     )
 
 

@@ -1,0 +1,73 @@
+"""Cached features with their labels and groups, as heads are fitted to them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from pipeline import layout
+from pipeline import params as settings
+from pipeline.adapters import rows
+from pipeline.adapters.rows import Rows
+from pipeline.encoder.features import load_extractor
+from pipeline.encoder.fitting import Sample
+from pipeline.encoder.mitigation import Material
+from pipeline.errors import InputError
+from pipeline.text import gender_swap
+from pipeline.track import Track
+
+
+def read_material(
+    parts: Mapping[str, Rows], column: str | None, swap: bool, track: Track
+) -> Material:
+    """Read the features of the parts train and validation; ``swap`` asks for the swapped texts.
+
+    Raises:
+        InputError: where the stage features has not run, or a feature is not finite.
+    """
+    train = parts["train"]
+    return Material(
+        train=read_sample("train", train),
+        validation=read_sample("validation", parts["validation"]),
+        groups=None if column is None else train.groups.get(column),
+        swapped=_swap_texts(train, track) if swap else None,
+    )
+
+
+def read_sample(part: str, read: Rows) -> Sample:
+    """Read a part's features.
+
+    Raises:
+        InputError: where they are absent, of other rows, or not finite.
+    """
+    path = layout.stage_dir("features") / f"{part}.npy"
+    if not path.is_file():
+        raise InputError(f"{path}: not found; run `dvc repro features` first")
+    features = np.load(path, allow_pickle=False)
+    if len(features) != len(read.ids):
+        raise InputError(
+            f"{path}: {len(features)} rows for the {len(read.ids)} of {rows.split_path(part)}; "
+            "run `dvc repro features`"
+        )
+    if not (finite := np.isfinite(features).all(axis=1)).all():
+        raise InputError(
+            f"{path}: row {int(finite.argmin())} holds NaN or infinity; the encoder is broken: "
+            "pretrain with a lower learning_rate"
+        )
+    return Sample(torch.from_numpy(features), torch.from_numpy(read.labels))
+
+
+def _swap_texts(train: Rows, track: Track) -> Sample | None:
+    """Return the training texts that have a gendered word, swapped, with their labels.
+
+    Their features are computed once and cached, as those of all texts are.
+    """
+    places = [place for place, text in enumerate(train.texts) if gender_swap.has_term(text)]
+    if not places:
+        return None
+    model, params = layout.stage_dir("pretrain") / "model", settings.load().features
+    features = load_extractor(model, params, layout.FEATURE_CACHE).features(
+        [gender_swap.swap(train.texts[place]) for place in places],
+        lambda done, total: track.progress(done, total, "texts"),
+    )
+    return Sample(torch.from_numpy(features), torch.from_numpy(train.labels[places]))
