@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from fairlearn.postprocessing import ThresholdOptimizer
 from fairlearn.reductions import DemographicParity, EqualizedOdds, ExponentiatedGradient
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 Constraint = Literal["equalized_odds", "demographic_parity"]
@@ -71,7 +72,7 @@ def fit_thresholds(
     return answer
 
 
-class _Chances:
+class _Chances(BaseEstimator):
     """What fairlearn takes for a fitted estimator: its one column is the score."""
 
     def fit(self, *_: Any) -> "_Chances":
@@ -81,3 +82,6 @@ class _Chances:
     def predict(self, columns: np.ndarray) -> np.ndarray:
         """Return the score."""
         return np.asarray(columns)[:, 0]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True

@@ -15,8 +15,8 @@ from pipeline.encoder.head import save_head
 from pipeline.encoder.mitigation import fit_mitigated
 from pipeline.measure.intervals import Bootstrap
 from pipeline.reports import FinetuneReport, Mitigation, MitigationScore
-from pipeline.stages.audits import mitigation
 from pipeline.stages._material import read_material
+from pipeline.stages.audits import mitigation
 from pipeline.track import Silent
 
 ROOT = Path(__file__).parents[2]
