@@ -5,7 +5,7 @@ is asked again. Here draws are from a seed, so that equal rows give equal answer
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from fairlearn.postprocessing import ThresholdOptimizer
@@ -13,7 +13,7 @@ from fairlearn.reductions import DemographicParity, EqualizedOdds, Exponentiated
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
-Constraint = Literal["equalized_odds", "demographic_parity"]
+from pipeline.measure.mitigation import Constraint
 
 _BOUND = 0.01  # fairlearn's default of the difference that the constraint allows on training rows
 _ROUNDS = 10  # of the search: each fits a logistic head, and more of them change little

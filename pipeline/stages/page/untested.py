@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.reports import AuditReport, Estimate, EvaluateReport, Report
+from pipeline.reports import AuditReport, Estimate, EvaluateReport, Mitigation, Report
 from pipeline.stages.page import figures, names, shapes
 
 
@@ -18,8 +18,22 @@ def _walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
             reason = value.note or "no reason given"
             yield ", ".join(path), f"{reason} (n = {figures.count(value.n)})"
         return
+    if isinstance(value, Mitigation):
+        yield from _mitigation(value)
+        return
     for name, item in _items(value):
         yield from _walk(item, (*path, name) if name else path)
+
+
+def _mitigation(report: Mitigation) -> Iterator[tuple[str, str]]:
+    """Yield what was not compared; a gap that no way has is one line, not one a way."""
+    if report.note:
+        yield "mitigation", report.note
+    yield from ((f"mitigation, {method}", why) for method, why in report.left_out.items())
+    for score in report.methods[:1]:
+        for metric, gap in score.gaps.items():
+            if gap.point is None:
+                yield f"mitigation, gap of {names.plain(metric, first=False)}", gap.note
 
 
 def _items(value: Any) -> Iterator[tuple[str, Any]]:
