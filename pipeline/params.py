@@ -10,6 +10,7 @@ import pydantic
 from pipeline import files, layout
 from pipeline.errors import InputError, nearest
 
+MitigationMethod = Literal["none", "resample", "reweigh", "augment", "leace"]
 Severity = Literal["error", "quarantine", "warn"]
 
 
@@ -135,7 +136,7 @@ class FinetuneParams(Section):
 
     mode: Literal["frozen", "full"]
     class_weights: Literal["none", "balanced"]
-    mitigation: Literal["none", "resample", "reweigh", "augment", "leace"] = "none"
+    mitigation: MitigationMethod = "none"
     mitigate_column: str | None = None  # whose groups it, and audit's comparison, are about
     seed: int = pydantic.Field(ge=0)
     frozen: FrozenParams  # read in mode frozen

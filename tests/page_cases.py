@@ -1,6 +1,7 @@
 """Reports that are hard to show: hostile, undefined, too many, too few, too long."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -65,10 +66,14 @@ def replaced(made: Reports, stage: str, **changes: Any) -> Reports:
 
 
 def renamed(made: Reports, names: dict[str, str]) -> Reports:
-    """Return the reports with every occurrence of some texts replaced by others."""
+    """Return the reports with every occurrence of some texts replaced by others.
+
+    The mitigation that is called "none" keeps its name, which is not the data's.
+    """
     text = json.dumps({stage: report.model_dump(mode="json") for stage, report in made.items()})
     for old, new in names.items():
-        text = text.replace(json.dumps(old), json.dumps(new))
+        free = rf'(?<!"mitigation": )(?<!"shipped": )(?<!"method": ){re.escape(json.dumps(old))}'
+        text = re.sub(free, lambda _, new=new: json.dumps(new), text)
     kinds = reports.STAGE_REPORTS
     return {
         stage: kinds[stage].model_validate_json(json.dumps(raw))

@@ -1,7 +1,7 @@
 """Heads fitted to treat groups more alike: the ways whose outcome is a head like any other."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -11,8 +11,8 @@ from pipeline.encoder.fitting import Best, Sample, Told, fit_head
 from pipeline.encoder.head import Head
 from pipeline.encoder.threshold import fold_threshold
 from pipeline.params import FinetuneParams
+from pipeline.params import MitigationMethod as Method
 
-Method = Literal["none", "resample", "reweigh", "augment", "leace"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 

@@ -5,14 +5,15 @@ is asked again. Here draws are from a seed, so that equal rows give equal answer
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from fairlearn.postprocessing import ThresholdOptimizer
 from fairlearn.reductions import DemographicParity, EqualizedOdds, ExponentiatedGradient
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
-Constraint = Literal["equalized_odds", "demographic_parity"]
+from pipeline.measure.mitigation import Constraint
 
 _BOUND = 0.01  # fairlearn's default of the difference that the constraint allows on training rows
 _ROUNDS = 10  # of the search: each fits a logistic head, and more of them change little
@@ -71,7 +72,7 @@ def fit_thresholds(
     return answer
 
 
-class _Chances:
+class _Chances(BaseEstimator):
     """What fairlearn takes for a fitted estimator: its one column is the score."""
 
     def fit(self, *_: Any) -> "_Chances":
@@ -81,3 +82,6 @@ class _Chances:
     def predict(self, columns: np.ndarray) -> np.ndarray:
         """Return the score."""
         return np.asarray(columns)[:, 0]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True

@@ -13,10 +13,12 @@ import trained
 from pipeline import files, layout, params, reports
 from pipeline.adapters import rows
 from pipeline.encoder import scoring
+from pipeline.encoder.features import load_extractor
 from pipeline.errors import InputError
 from pipeline.policy.multiplicity import holm
 from pipeline.reports import AuditReport, Gap, PretrainReport
 from pipeline.stages import audit, evaluate
+from pipeline.stages._material import read_material
 from pipeline.stages.audits import intrinsic, preferences
 from pipeline.text import checklist, gender_swap, identity_templates
 from pipeline.text import names as name_lists
@@ -289,3 +291,35 @@ def test_equal_inputs_give_equal_bytes_and_seconds_go_to_the_tracker() -> None:
     assert str(first.benchmark_digests[str(intrinsic.CROWS_PAIRS)]) == files.sha256_file(
         intrinsic.CROWS_PAIRS
     )
+
+
+def test_every_way_to_treat_groups_alike_is_compared_with_none() -> None:
+    """The first is the shipped head: its accuracy and gaps are those that evaluate's answers have.
+
+    Swapped texts are the training texts that have a gendered word, with the words exchanged.
+    """
+    report = run()
+    compared = report.mitigation
+    names = [score.method for score in compared.methods]
+    assert names == ["none", "resample", "reweigh", "augment", "leace", "reductions", "thresholds"]
+    assert compared.left_out == {}
+    found = pq.read_table(PREDICTIONS).to_pydict()
+    right = np.mean(np.array(found["label"]) == np.array(found["predicted"]))
+    assert compared.methods[0].accuracy.point == pytest.approx(right)
+    for metric, gap in compared.methods[0].gaps.items():
+        assert gap == gap_of(report, "gender", metric).gap
+
+
+def test_the_swapped_texts_have_the_features_of_their_swap_and_their_own_labels() -> None:
+    train = rows.read_split("train")
+    parts = {"train": train, "validation": rows.read_split("validation")}
+    material = read_material(parts, "gender", swap=True, track=Silent())
+    places = [place for place, text in enumerate(train.texts) if gender_swap.has_term(text)]
+    extractor = load_extractor(
+        layout.stage_dir("pretrain") / "model", params.load().features, Path("another_cache")
+    )
+    expected = extractor.features([gender_swap.swap(train.texts[place]) for place in places])
+    assert 100 < len(places) < len(train.texts)
+    np.testing.assert_allclose(material.swapped.features, expected, atol=1e-5)
+    assert material.swapped.labels.tolist() == train.labels[places].tolist()
+    assert np.abs(expected - material.train.features[places].numpy()).max() > 0.1

@@ -16,12 +16,13 @@ from pipeline.adapters.rows import Rows
 from pipeline.encoder.erasure import fit_eraser, one_hot
 from pipeline.encoder.fitting import Sample
 from pipeline.encoder.head import Head, load_head
-from pipeline.encoder.mitigation import METHODS, Material, Method, fit_mitigated, why_not
+from pipeline.encoder.mitigation import METHODS, Material, fit_mitigated, why_not
 from pipeline.measure import mitigation, probes, reductions
 from pipeline.measure.intervals import Bootstrap
 from pipeline.measure.mitigation import Frame, Trial
 from pipeline.measure.outcomes import Outcomes
 from pipeline.params import AuditParams, FinetuneParams
+from pipeline.params import MitigationMethod as Method
 from pipeline.reports import FinetuneReport, Mitigation, Probe
 from pipeline.stages._material import read_material, read_sample
 from pipeline.track import Track
@@ -46,9 +47,9 @@ def compare_mitigations(params: AuditParams, bootstrap: Bootstrap, track: Track)
     column, wanted = finetune.mitigate_column, params.mitigation
     opening = Mitigation(column=column, constraint=wanted.constraint, shipped=finetuned.mitigation)
     parts = {part: rows.read_split(part) for part in _PARTS}
-    if column is None or (note := _why_nothing(parts, column, finetuned)):
-        note = note if column else "finetune.mitigate_column names no column"
+    if note := _why_nothing(parts, column, finetuned):
         return opening.model_copy(update={"note": note})
+    assert column is not None
     bench = _set_up(parts, column, finetuned, track)
     trials, left_out = _run_trials(bench, wanted.constraint, track)
     values = np.unique(np.concatenate(list(bench.groups.values()))).tolist()
@@ -70,7 +71,9 @@ def compare_mitigations(params: AuditParams, bootstrap: Bootstrap, track: Track)
     )
 
 
-def _why_nothing(parts: Mapping[str, Rows], column: str, finetuned: FinetuneReport) -> str:
+def _why_nothing(parts: Mapping[str, Rows], column: str | None, finetuned: FinetuneReport) -> str:
+    if column is None:
+        return "finetune.mitigate_column names no column"
     if finetuned.mode == "full":
         return "the whole model was fitted, not a head on the frozen encoder"
     for part, read in parts.items():

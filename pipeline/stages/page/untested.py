@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.reports import AuditReport, Estimate, EvaluateReport, GroupScore, Report
+from pipeline.reports import (
+    AuditReport,
+    Estimate,
+    EvaluateReport,
+    GroupScore,
+    Mitigation,
+    Report,
+)
 from pipeline.stages.page import figures, names, shapes
 
 
@@ -21,8 +28,22 @@ def _walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if isinstance(value, GroupScore) and not value.rows:
         yield ", ".join(path), "no test rows, so nothing was measured (n = 0)"
         return
+    if isinstance(value, Mitigation):
+        yield from _mitigation(value)
+        return
     for name, item in _items(value):
         yield from _walk(item, (*path, name) if name else path)
+
+
+def _mitigation(report: Mitigation) -> Iterator[tuple[str, str]]:
+    """Yield what was not compared; a gap that no way has is one line, not one a way."""
+    if report.note:
+        yield "mitigation", report.note
+    yield from ((f"mitigation, {method}", why) for method, why in report.left_out.items())
+    for score in report.methods[:1]:
+        for metric, gap in score.gaps.items():
+            if gap.point is None:
+                yield f"mitigation, gap of {names.plain(metric, first=False)}", gap.note
 
 
 def _items(value: Any) -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,7 @@ from report_factory import estimate
 from pipeline import reports
 from pipeline.encoder.mitigation import METHODS
 from pipeline.reports import Mitigation
-from pipeline.stages.page import charts, mitigation
+from pipeline.stages.page import charts, mitigation, untested
 
 
 def _report() -> Mitigation:
@@ -70,6 +70,22 @@ def test_the_page_says_why_nothing_was_compared() -> None:
     )
     make_page(lambda made: replaced(made, "audit", mitigation=nothing))
     assert "Not compared: no column is named." in read_page()
+
+
+def test_what_was_not_compared_is_among_what_could_not_be_tested() -> None:
+    """A way that was left out, and once, not once a way, a gap that has too few rows."""
+    made: Any = report_factory.make()
+    gapless = tuple(
+        way.model_copy(update={"gaps": {**way.gaps, "accuracy": page_cases.UNDEFINED}})
+        for way in _report().methods
+    )
+    changed = _report().model_copy(update={"methods": gapless})
+    audit = made["audit"].model_copy(update={"mitigation": changed})
+    rows = [row for row in untested.table(made["evaluate"], audit).rows if "mitigation" in row[0]]
+    assert rows == [
+        ("audits: mitigation, augment", "no training text holds a gendered word"),
+        ("audits: mitigation, gap of accuracy", "fewer than 50 rows"),
+    ]
 
 
 @pytest.mark.usefixtures("_workplace")

@@ -57,7 +57,7 @@ def _write_part(part: str, size: int, seed: int, bias: float) -> None:
     rng = np.random.default_rng(seed)
     labels, groups = rng.integers(0, 2, size), rng.choice(["female", "male"], size, p=[0.3, 0.7])
     features = rng.normal(size=(size, 16))
-    features[:, :2] += 1.5 * (2 * labels[:, None] - 1)
+    features[:, :2] += 1.0 * (2 * labels[:, None] - 1)
     features[:, 2:4] += 2.0 * (groups == "male")[:, None]
     labels = np.where((groups == "female") & (rng.random(size) < bias), 0, labels)
     _write_rows(part, labels, groups)
