@@ -43,7 +43,7 @@ def fit_eraser(features: np.ndarray, concept: np.ndarray) -> Eraser:
     x = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
     z = concept - concept.mean(axis=0)
     variances, axes = np.linalg.eigh(x.T @ x / len(x))
-    spread = variances > variances[-1] * len(variances) * np.finfo(np.float64).eps
+    spread = variances > variances[-1] * _rounding(features)
     roots = np.sqrt(variances[spread])
     whiten = axes[:, spread] / roots @ axes[:, spread].T
     unwhiten = axes[:, spread] * roots @ axes[:, spread].T
@@ -51,6 +51,16 @@ def fit_eraser(features: np.ndarray, concept: np.ndarray) -> Eraser:
     basis = basis[:, shares > _NULL * max(1.0, shares[0])]
     mean = features.mean(axis=0, dtype=np.float64)
     return Eraser(unwhiten @ basis @ basis.T @ whiten, mean)
+
+
+def _rounding(features: np.ndarray) -> float:
+    """Return the share of the largest variance below which a direction's variance is rounding.
+
+    That is the square of the features' own rounding, and at least that of their products in
+    float64. LayerNorm leaves one such direction; whitened, its noise would drown the rest.
+    """
+    width, eps = features.shape[1], np.finfo(features.dtype).eps
+    return max((width * float(eps)) ** 2, width * float(np.finfo(np.float64).eps))
 
 
 def fold_eraser(head: Head, eraser: Eraser) -> None:

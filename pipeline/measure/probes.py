@@ -26,7 +26,9 @@ def fit_probe(kind: Kind, features: np.ndarray, groups: np.ndarray, seed: int) -
     weights = _balance(groups)
     if kind == "linear":
         return LogisticRegression(max_iter=300, tol=1e-3).fit(features, groups, weights)
-    probe = MLPClassifier((_WIDTH,), batch_size=256, max_iter=_PASSES, random_state=seed)
+    probe = MLPClassifier(
+        (_WIDTH,), batch_size=128, learning_rate_init=3e-3, max_iter=_PASSES, random_state=seed
+    )
     with warnings.catch_warnings():  # the passes are few on purpose
         warnings.simplefilter("ignore", ConvergenceWarning)
         return probe.fit(features, groups, sample_weight=weights)

@@ -13,9 +13,9 @@ BOOTSTRAP = Bootstrap(0.95, 300, 1)
 def _rows(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Groups with one mean and different spreads: their cross-covariance with features is 0."""
     rng = np.random.default_rng(seed)
-    groups = rng.choice(["a", "b"], 1500, p=[0.2, 0.8])
+    groups = rng.choice(["a", "b"], 3000, p=[0.2, 0.8])
     spread = np.where(groups == "a", 3.0, 0.7)[:, None]
-    return rng.normal(size=(1500, 6)) * spread, groups
+    return rng.normal(size=(3000, 6)) * spread, groups
 
 
 def test_what_no_line_finds_a_nonlinear_probe_finds_still() -> None:

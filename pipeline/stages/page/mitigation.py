@@ -100,7 +100,9 @@ def _picture(drawn: Sequence[MitigationScore], best: str | None) -> Markup:
         if score.gap_change is not None and score.accuracy_change is not None
     ]
     title = "Change of the accuracy against change of the gap, of each way"
-    return charts.scatter(spots, title=title, x_name="change of the gap", y_name="of accuracy")
+    return charts.scatter(
+        spots, title=title, x_name="change of the gap", y_name="change of the accuracy"
+    )
 
 
 def _gaps(report: Mitigation) -> shapes.Intervals:
