@@ -19,6 +19,7 @@ def _rows(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_what_no_line_finds_a_nonlinear_probe_finds_still() -> None:
+    """A line cannot tell spreads apart but by where it cuts, which is worth next to nothing."""
     (train, groups), (test, others) = _rows(0), _rows(1)
     found = {}
     for kind in probes.KINDS:
@@ -26,9 +27,9 @@ def test_what_no_line_finds_a_nonlinear_probe_finds_still() -> None:
         score = probes.score_probe(probe, test, others, BOOTSTRAP)
         expected = balanced_accuracy_score(others, probe.predict(test))
         assert score.point == pytest.approx(expected)
-        assert score.low < score.point < score.high
+        assert score.low <= score.point <= score.high
         found[kind] = score
-    assert found["linear"].low < 0.5 < found["linear"].high
+    assert found["linear"].high < 0.6
     assert found["nonlinear"].low > 0.8
 
 

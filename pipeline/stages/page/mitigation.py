@@ -62,11 +62,10 @@ def view(report: Mitigation) -> View | None:
 
 
 def _ways(report: Mitigation) -> shapes.Table:
-    columns = ("Way", "What is done", "Accuracy", "Accuracy, changed by", "Gap, changed by")
+    columns = ("Way", "Accuracy", "Accuracy, changed by", "Gap, changed by")
     rows = [
         (
-            score.method,
-            figures.sentence(WAYS[score.method] + _needs(score)),
+            figures.sentence(f"{score.method}: {WAYS[score.method]}{_needs(score)}"),
             figures.value(score.accuracy),
             "" if score.accuracy_change is None else figures.value(score.accuracy_change),
             "" if score.gap_change is None else figures.value(score.gap_change),
@@ -74,7 +73,7 @@ def _ways(report: Mitigation) -> shapes.Table:
         for score in report.methods
     ]
     rows += [
-        (method, figures.sentence(f"not evaluated: {why}"), "", "", "")
+        (figures.sentence(f"{method}, not evaluated: {why}"), "", "", "")
         for method, why in report.left_out.items()
     ]
     return shapes.Table("What each way gains and costs, on test rows", columns, tuple(rows))
