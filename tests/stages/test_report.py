@@ -197,7 +197,8 @@ def test_when_all_was_measured_the_page_says_so() -> None:
     def nobody_left_out(made: page_cases.Reports) -> page_cases.Reports:
         audit: Any = made["audit"]
         gaps = tuple(gap.model_copy(update={"groups_left_out": {}}) for gap in audit.gaps)
-        return page_cases.replaced(made, "audit", gaps=gaps)
+        compared = audit.mitigation.model_copy(update={"left_out": {}})
+        return page_cases.replaced(made, "audit", gaps=gaps, mitigation=compared)
 
     make_page(nobody_left_out)
     assert "every figure" in Page(read_page()).text
