@@ -84,7 +84,7 @@ def renamed(made: Reports, names: dict[str, str]) -> Reports:
 def hostile(made: Reports) -> Reports:
     """Markup in every place that takes its text from data."""
     names = {"negative": f"a{HOSTILE}", "movie": f"b{HOSTILE}", "news": f"c{HOSTILE}"}
-    names |= {"gender": f"d{HOSTILE}", "none": f"e{HOSTILE}", "crows_pairs.csv": f"f{HOSTILE}"}
+    names |= {"gender": f"d{HOSTILE}", "female": f"e{HOSTILE}", "crows_pairs.csv": f"f{HOSTILE}"}
     names |= {"data/labelled/sentiment.jsonl:7: a duplicate": f"g{HOSTILE}"}
     names |= {"He was <b>great</b>.": f"h{HOSTILE}", "39 rows, fewer than 50": f"i{HOSTILE}"}
     return renamed(made, names)
