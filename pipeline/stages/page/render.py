@@ -73,6 +73,7 @@ def _opening(evidence: Evidence) -> dict[str, Any]:
         "accuracy_in_words": scores.in_words(evidence.evaluate),
         "tables": data.tables(evidence.validate),
         "expectations": data.expectations(evidence.validate),
+        "personal_data": data.personal_data(evidence.validate),
         "splits": data.splits(evidence.split),
         "sources": data.sources(evidence.validate),
     }
