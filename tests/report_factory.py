@@ -263,6 +263,7 @@ def _audit() -> reports.AuditReport:
             ties=4,
         ),
         intrinsic=_intrinsic(),
+        privacy=_privacy(),
         competent=True,
         competence="held-out loss 4.70 nats, 5.71 below an untrained encoder's 10.41",
         benchmark_digests={"crows_pairs.csv": "6" * 64},
@@ -304,6 +305,22 @@ def _intrinsic() -> reports.IntrinsicReport:
                 partitions=12870,
                 exact=True,
             ),
+        ),
+        not_evaluated={},
+    )
+
+
+def _privacy() -> reports.PrivacyReport:
+    rate = estimate(0.013, 0.004, 3000).model_copy(update={"detectable": 0.007})
+    return reports.PrivacyReport(
+        membership=reports.Membership(
+            true_positive_rate=rate,
+            false_positive_rate=0.01,
+            auc=estimate(0.53, 0.02, 3000),
+            members=3000,
+            others=3000,
+            shadow_heads=16,
+            shadow_rows=3000,
         ),
         not_evaluated={},
     )

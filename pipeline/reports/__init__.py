@@ -41,6 +41,7 @@ from pipeline.reports.model import (
     PretrainReport,
     Scores,
 )
+from pipeline.reports.privacy import Membership, PrivacyReport
 
 __all__ = [
     "STAGE_REPORTS",
@@ -60,10 +61,12 @@ __all__ = [
     "Gap",
     "GroupScore",
     "IntrinsicReport",
+    "Membership",
     "PageReport",
     "PairScore",
     "PairedTest",
     "PretrainReport",
+    "PrivacyReport",
     "PronounScore",
     "Report",
     "Scores",

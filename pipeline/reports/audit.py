@@ -5,6 +5,7 @@ from typing import Literal
 from pipeline.reports.base import Estimate, Report
 from pipeline.reports.behaviour import Behaviour
 from pipeline.reports.intrinsic import IntrinsicReport, PairScore
+from pipeline.reports.privacy import PrivacyReport
 
 
 class GroupScore(Report):
@@ -73,6 +74,7 @@ class AuditReport(Report):
     behaviour: tuple[Behaviour, ...]
     crows_pairs: PairScore | None
     intrinsic: IntrinsicReport  # the other benchmarks of the language model
+    privacy: PrivacyReport
     competent: bool  # whether the language model is good enough for its scores to mean anything
     competence: str  # why, in words with figures
     benchmark_digests: dict[str, str]  # file -> SHA-256

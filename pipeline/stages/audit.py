@@ -21,6 +21,7 @@ from pipeline.stages.audits import (
     groups,
     intrinsic,
     preferences,
+    privacy,
 )
 from pipeline.stages.audits.tested import read_tested
 from pipeline.track import Track
@@ -45,6 +46,8 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         swaps = counterfactuals.compare_counterfactuals(tested, params, bootstrap, track, OUT)
     with _timed(track, "behaviour_s"):
         behaved = behaviour.check_behaviour(tested, params, bootstrap, track, OUT)
+    with _timed(track, "privacy_s"):
+        exposed = privacy.audit_privacy(params, bootstrap, track)
     with _timed(track, "crows_pairs_s"):
         pretrained = reports.read(PretrainReport)
         competent, why = intrinsic.judge_competence(pretrained, params.competence_nats)
@@ -66,6 +69,7 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         behaviour=behaved,
         crows_pairs=pairs,
         intrinsic=preferred,
+        privacy=exposed,
         competent=competent,
         competence=why,
         benchmark_digests=intrinsic.benchmark_digests() | preferences.digests(),

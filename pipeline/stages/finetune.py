@@ -10,7 +10,7 @@ from torch import nn
 from pipeline import layout, reports
 from pipeline import params as settings
 from pipeline.adapters import rows
-from pipeline.adapters.rows import Rows
+from pipeline.adapters.rows import Rows, read_features
 from pipeline.encoder.assemble import check_head
 from pipeline.encoder.classifier import sequence_logits
 from pipeline.encoder.digest import encoder_digest
@@ -142,21 +142,7 @@ def _fold_threshold(output: nn.Linear, logits: np.ndarray, labels: np.ndarray) -
 
 
 def _read_sample(part: str, read: Rows) -> Sample:
-    path = layout.stage_dir("features") / f"{part}.npy"
-    if not path.is_file():
-        raise InputError(f"{path}: not found; run `dvc repro features` first")
-    features = np.load(path, allow_pickle=False)
-    if len(features) != len(read.ids):
-        raise InputError(
-            f"{path}: {len(features)} rows for the {len(read.ids)} of {rows.split_path(part)}; "
-            "run `dvc repro features`"
-        )
-    if not (finite := np.isfinite(features).all(axis=1)).all():
-        raise InputError(
-            f"{path}: row {int(finite.argmin())} holds NaN or infinity; the encoder is broken: "
-            "pretrain with a lower learning_rate"
-        )
-    return Sample(torch.from_numpy(features), torch.from_numpy(read.labels))
+    return Sample(torch.from_numpy(read_features(part, read)), torch.from_numpy(read.labels))
 
 
 def _teller(epochs: int, track: Track) -> Told:
