@@ -263,6 +263,7 @@ def _audit() -> reports.AuditReport:
             ties=4,
         ),
         intrinsic=_intrinsic(),
+        explanation=_explanation(),
         privacy=_privacy(),
         competent=True,
         competence="held-out loss 4.70 nats, 5.71 below an untrained encoder's 10.41",
@@ -307,6 +308,32 @@ def _intrinsic() -> reports.IntrinsicReport:
             ),
         ),
         not_evaluated={},
+    )
+
+
+def _explanation() -> reports.ExplanationReport:
+    words = (("A", 0.01), ("<b>great</b>", 0.62), ("failure", -0.2), (".", 0.0))
+    return reports.ExplanationReport(
+        texts=20,
+        steps=16,
+        terms={
+            "negative": (reports.Term(word="lame", texts=1, share=0.5),),
+            "positive": (
+                reports.Term(word="endearing", texts=1, share=0.61),
+                reports.Term(word="and", texts=6, share=0.57),
+            ),
+        },
+        errors=(
+            reports.Explained(
+                label="negative", predicted="positive", probability=0.97, words=words
+            ),
+        ),
+        completeness_error=estimate(0.009, 0.004, 20),
+        comprehensiveness=estimate(0.47, 0.07, 20),
+        comprehensiveness_gain=estimate(0.37, 0.07, 20),
+        sufficiency=estimate(-0.11, 0.05, 20),
+        sufficiency_gain=estimate(0.31, 0.06, 20),
+        randomised_weights=estimate(-0.04, 0.09, 20),
     )
 
 

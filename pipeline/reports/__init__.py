@@ -23,6 +23,7 @@ from pipeline.reports.data import (
     TokeniseReport,
     ValidateReport,
 )
+from pipeline.reports.explanation import Explained, ExplanationReport, Term
 from pipeline.reports.intrinsic import (
     Association,
     IntrinsicReport,
@@ -55,6 +56,8 @@ __all__ = [
     "Estimate",
     "EvaluateReport",
     "Expectation",
+    "Explained",
+    "ExplanationReport",
     "FeaturesReport",
     "FinetunePoint",
     "FinetuneReport",
@@ -75,6 +78,7 @@ __all__ = [
     "StereoSetReport",
     "StereoSetScore",
     "Table",
+    "Term",
     "TokeniseReport",
     "ValidateReport",
     "parse",

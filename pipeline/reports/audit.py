@@ -4,6 +4,7 @@ from typing import Literal
 
 from pipeline.reports.base import Estimate, Report
 from pipeline.reports.behaviour import Behaviour
+from pipeline.reports.explanation import ExplanationReport
 from pipeline.reports.intrinsic import IntrinsicReport, PairScore
 from pipeline.reports.privacy import PrivacyReport
 
@@ -74,6 +75,7 @@ class AuditReport(Report):
     behaviour: tuple[Behaviour, ...]
     crows_pairs: PairScore | None
     intrinsic: IntrinsicReport  # the other benchmarks of the language model
+    explanation: ExplanationReport
     privacy: PrivacyReport
     competent: bool  # whether the language model is good enough for its scores to mean anything
     competence: str  # why, in words with figures

@@ -18,6 +18,7 @@ from pipeline.stages.audits import (
     behaviour,
     columns,
     counterfactuals,
+    explanation,
     groups,
     intrinsic,
     preferences,
@@ -46,6 +47,8 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         swaps = counterfactuals.compare_counterfactuals(tested, params, bootstrap, track, OUT)
     with _timed(track, "behaviour_s"):
         behaved = behaviour.check_behaviour(tested, params, bootstrap, track, OUT)
+    with _timed(track, "explanation_s"):
+        explained = explanation.explain(tested, params, bootstrap, track)
     with _timed(track, "privacy_s"):
         exposed = privacy.audit_privacy(params, bootstrap, track)
     with _timed(track, "crows_pairs_s"):
@@ -69,6 +72,7 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         behaviour=behaved,
         crows_pairs=pairs,
         intrinsic=preferred,
+        explanation=explained,
         privacy=exposed,
         competent=competent,
         competence=why,
