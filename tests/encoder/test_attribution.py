@@ -8,11 +8,13 @@ import pytest
 import torch
 from toy_labels import features_params, write_encoder
 from toy_model import toy_tokenizer
+from transformers import BertConfig, BertForSequenceClassification
 
 from pipeline.encoder.attribution import Explainer, Tokens, load
-from pipeline.encoder.classifier import from_head
+from pipeline.encoder.classifier import from_head, load_stock
 from pipeline.encoder.features import load_extractor
 from pipeline.encoder.head import Head, load_head, save_head
+from pipeline.encoder.tokenizer import save_tokenizer
 
 TEXT = "w7 w30 w41 w9 w12"
 
@@ -34,6 +36,25 @@ def test_it_answers_as_the_classifier_does(explainer: Explainer, tmp_path: Path)
     classifier = from_head(extractor, load_head(tmp_path / "finetune"))
     ours = explainer.probabilities([explainer.encode(text).ids for text in texts])
     np.testing.assert_allclose(ours, classifier.probabilities(texts), atol=1e-6)
+
+
+def test_a_whole_model_answers_as_the_classifier_does_too(tmp_path: Path) -> None:
+    """That of finetune.mode full: a stock sequence classifier."""
+    torch.manual_seed(5)
+    config = BertConfig(
+        vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=32, num_labels=3, initializer_range=0.5,
+    )  # fmt: skip
+    folder = tmp_path / "finetune" / "model"
+    BertForSequenceClassification(config).save_pretrained(folder)
+    save_tokenizer(toy_tokenizer(), folder)
+    explainer, texts = load(tmp_path, tmp_path / "finetune", features_params()), [TEXT, "w5"]
+    tokens = explainer.encode(TEXT)
+    ours = explainer.probabilities([explainer.encode(text).ids for text in texts])
+    np.testing.assert_allclose(ours, load_stock(folder).probabilities(texts), atol=1e-6)
+    whole, hidden = explainer.probabilities([tokens.ids, explainer.hide(tokens)])[:, 1]
+    shares = explainer.attribute(tokens, 1, steps=64)
+    assert shares.sum() == pytest.approx(whole - hidden, abs=1e-3)
 
 
 def test_shares_add_up_to_the_change_of_the_probability(explainer: Explainer) -> None:

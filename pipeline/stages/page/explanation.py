@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.reports import Estimate, Explained, ExplanationReport
+from pipeline.reports import Estimate, Explained, ExplanationReport, Term
 from pipeline.stages.page import figures, names, shapes
 from pipeline.stages.page.shapes import Mark
 
@@ -30,15 +30,18 @@ class Error:
 
 
 def terms(report: ExplanationReport) -> shapes.Table | None:
-    """The words that spoke most for each label."""
+    """The words that spoke most for each label, with what they added and in how many texts."""
     rows = [
-        (names.plain(label), term.word, figures.count(term.texts), figures.decimal(term.share, 2))
+        (names.plain(label), ", ".join(_term(term) for term in ranked))
         for label, ranked in report.terms.items()
-        for term in ranked
+        if ranked
     ]
-    caption = "Words that spoke most for each label"
-    columns = ("Label", "Word", "Texts", "Added to the score")
-    return shapes.Table(caption, columns, tuple(rows), frozenset({2, 3})) if rows else None
+    caption = "Words that spoke most for each label: what each added to the scores, and its texts"
+    return shapes.Table(caption, ("Label", "Words"), tuple(rows)) if rows else None
+
+
+def _term(term: Term) -> str:
+    return f"{term.word} {figures.decimal(term.share, 2)} ({figures.plural(term.texts, 'text')})"
 
 
 def errors(report: ExplanationReport) -> tuple[Error, ...]:

@@ -4,6 +4,8 @@ from pipeline.reports import PrivacyReport
 from pipeline.stages.page import figures, shapes
 from pipeline.stages.page.shapes import Mark
 
+_EVEN = 0.5  # of pairs ordered rightly by chance
+
 
 def membership(report: PrivacyReport) -> shapes.Intervals | None:
     """How well an attacker tells training rows from others, beside chance."""
@@ -41,4 +43,10 @@ def in_words(report: PrivacyReport) -> str:
     )
     if rate.low > found.false_positive_rate:
         return f"{told}, more than the {chance:g}% of chance: the head remembers some of its rows."
+    if found.auc.low is not None and found.auc.low > _EVEN:
+        return (
+            f"{told}; chance alone gives {chance:g}%. But over all pairs of a training row and "
+            f"another the attack is right more often than chance, in {figures.value(found.auc)} of "
+            "them: the head remembers a little of its rows."
+        )
     return f"{told}; chance alone gives {chance:g}%, so no memory of its rows was shown."
