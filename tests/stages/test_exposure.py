@@ -102,8 +102,8 @@ def test_the_shift_of_the_threshold_is_no_sign_of_membership() -> None:
     """It is folded into the bias and the shadow heads have none: taken out, it changes nothing."""
     trained_head = reports.read(FinetuneReport)
     before = privacy.audit_privacy(section(), BOOTSTRAP, Silent())
-    shift_head(2.5)
-    moved = trained_head.logit_shift + 2.5
+    shift_head(25.0)
+    moved = trained_head.logit_shift + 25.0
     reports.write("finetune", trained_head.model_copy(update={"logit_shift": moved}))
     after = privacy.audit_privacy(section(), BOOTSTRAP, Silent())
     assert before.membership
