@@ -186,6 +186,9 @@ class AuditParams(Section):
     max_unmasked: int | None = None  # CrowS-Pairs pairs scored by AUL and AULA; null for all
     max_clusters: int | None = None  # StereoSet clusters scored; null for all
     max_pronouns: int | None = None  # WinoBias sentences scored; null for all
+    max_explained: int = pydantic.Field(24, gt=0)  # test texts whose answers are explained
+    shadow_heads: int = pydantic.Field(16, ge=4, multiple_of=2)  # of the membership attack
+    max_members: int | None = None  # training rows that it attacks; null for all
     competence_nats: float = pydantic.Field(
         gt=0
     )  # held-out loss must be so far below blind guesses'

@@ -100,6 +100,7 @@ def _validate() -> reports.ValidateReport:
             "gender": {name: 5 * rows for name, rows in GENDERS.items()},
         },
         sources={"news": 21000, "boolq": 20000},
+        personal_data={"corpus": {"email": 322, "phone": 26}, "labelled": {}},
     )
 
 
@@ -263,6 +264,8 @@ def _audit() -> reports.AuditReport:
         ),
         intrinsic=_intrinsic(),
         mitigation=_mitigation(),
+        explanation=_explanation(),
+        privacy=_privacy(),
         competent=True,
         competence="held-out loss 4.70 nats, 5.71 below an untrained encoder's 10.41",
         benchmark_digests={"crows_pairs.csv": "6" * 64},
@@ -343,6 +346,48 @@ def _way(name: str) -> reports.MitigationScore:
         gap_change=estimate(0.01 - len(name) / 250, 0.02) if compared else None,
         validation_accuracy=estimate(0.8),
         validation_gap_change=estimate(-0.04, 0.03) if compared else None,
+    )
+
+
+def _explanation() -> reports.ExplanationReport:
+    words = (("A", 0.01), ("<b>great</b>", 0.62), ("failure", -0.2), (".", 0.0))
+    return reports.ExplanationReport(
+        texts=20,
+        steps=16,
+        terms={
+            "negative": (reports.Term(word="lame", texts=1, share=0.5),),
+            "positive": (
+                reports.Term(word="endearing", texts=1, share=0.61),
+                reports.Term(word="and", texts=6, share=0.57),
+            ),
+        },
+        errors=(
+            reports.Explained(
+                label="negative", predicted="positive", probability=0.97, words=words
+            ),
+        ),
+        completeness_error=estimate(0.009, 0.004, 20),
+        comprehensiveness=estimate(0.47, 0.07, 20),
+        comprehensiveness_gain=estimate(0.37, 0.07, 20),
+        sufficiency=estimate(-0.11, 0.05, 20),
+        sufficiency_gain=estimate(0.31, 0.06, 20),
+        randomised_weights=estimate(-0.04, 0.09, 20),
+    )
+
+
+def _privacy() -> reports.PrivacyReport:
+    rate = estimate(0.013, 0.004, 3000).model_copy(update={"detectable": 0.007})
+    return reports.PrivacyReport(
+        membership=reports.Membership(
+            true_positive_rate=rate,
+            false_positive_rate=0.01,
+            auc=estimate(0.53, 0.02, 3000),
+            members=3000,
+            others=3000,
+            shadow_heads=16,
+            shadow_rows=3000,
+        ),
+        not_evaluated={},
     )
 
 

@@ -10,7 +10,13 @@ from pipeline.errors import InputError
 
 TABLE = reports.Table(rows_in=3, rows_kept=2, rows_quarantined=1, characters=10, digest="0" * 64)
 VALIDATE = reports.ValidateReport(
-    corpus=TABLE, labelled=TABLE, expectations=(), labels={"a": 2}, groups={}, sources={}
+    corpus=TABLE,
+    labelled=TABLE,
+    expectations=(),
+    labels={"a": 2},
+    groups={},
+    sources={},
+    personal_data={},
 )
 
 

@@ -62,6 +62,29 @@ def read_split(part: str) -> Rows:
     )
 
 
+def read_features(part: str, read: Rows) -> np.ndarray:
+    """Return what the stage features wrote of a part's rows, (n, H) float32.
+
+    Raises:
+        InputError: where it has not run, or of other rows, or a feature is not finite.
+    """
+    path = layout.stage_dir("features") / f"{part}.npy"
+    if not path.is_file():
+        raise InputError(f"{path}: not found; run `dvc repro features` first")
+    features: np.ndarray = np.load(path, allow_pickle=False)
+    if len(features) != len(read.ids):
+        raise InputError(
+            f"{path}: {len(features)} rows for the {len(read.ids)} of {split_path(part)}; "
+            "run `dvc repro features`"
+        )
+    if not (finite := np.isfinite(features).all(axis=1)).all():
+        raise InputError(
+            f"{path}: row {int(finite.argmin())} holds NaN or infinity; the encoder is broken: "
+            "pretrain with a lower learning_rate"
+        )
+    return features
+
+
 def read_groups(table: pa.Table) -> dict[str, np.ndarray]:
     """Return the string columns that are neither id nor text, empty cells as a group."""
     return {

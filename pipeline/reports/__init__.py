@@ -23,6 +23,7 @@ from pipeline.reports.data import (
     TokeniseReport,
     ValidateReport,
 )
+from pipeline.reports.explanation import Explained, ExplanationReport, Term
 from pipeline.reports.intrinsic import (
     Association,
     IntrinsicReport,
@@ -42,6 +43,7 @@ from pipeline.reports.model import (
     PretrainReport,
     Scores,
 )
+from pipeline.reports.privacy import Membership, PrivacyReport
 
 __all__ = [
     "STAGE_REPORTS",
@@ -55,18 +57,22 @@ __all__ = [
     "Estimate",
     "EvaluateReport",
     "Expectation",
+    "Explained",
+    "ExplanationReport",
     "FeaturesReport",
     "FinetunePoint",
     "FinetuneReport",
     "Gap",
     "GroupScore",
     "IntrinsicReport",
+    "Membership",
     "Mitigation",
     "MitigationScore",
     "PageReport",
     "PairScore",
     "PairedTest",
     "PretrainReport",
+    "PrivacyReport",
     "Probe",
     "PronounScore",
     "Report",
@@ -76,6 +82,7 @@ __all__ = [
     "StereoSetReport",
     "StereoSetScore",
     "Table",
+    "Term",
     "TokeniseReport",
     "ValidateReport",
     "parse",

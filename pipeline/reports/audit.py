@@ -4,8 +4,10 @@ from typing import Literal
 
 from pipeline.reports.base import Estimate, Report
 from pipeline.reports.behaviour import Behaviour
+from pipeline.reports.explanation import ExplanationReport
 from pipeline.reports.intrinsic import IntrinsicReport, PairScore
 from pipeline.reports.mitigation import Mitigation
+from pipeline.reports.privacy import PrivacyReport
 
 
 class GroupScore(Report):
@@ -74,6 +76,8 @@ class AuditReport(Report):
     behaviour: tuple[Behaviour, ...]
     crows_pairs: PairScore | None
     intrinsic: IntrinsicReport  # the other benchmarks of the language model
+    explanation: ExplanationReport
+    privacy: PrivacyReport
     competent: bool  # whether the language model is good enough for its scores to mean anything
     competence: str  # why, in words with figures
     mitigation: Mitigation

@@ -37,6 +37,7 @@ class ValidateReport(Report):
     labels: dict[str, int]  # label name -> rows kept
     groups: dict[str, dict[str, int]]  # column -> value -> rows kept
     sources: dict[str, int]  # corpus source -> documents kept
+    personal_data: dict[str, dict[str, int]]  # table -> kind -> rows in that hold it
 
 
 class Split(Report):

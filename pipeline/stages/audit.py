@@ -18,10 +18,12 @@ from pipeline.stages.audits import (
     behaviour,
     columns,
     counterfactuals,
+    explanation,
     groups,
     intrinsic,
     mitigation,
     preferences,
+    privacy,
 )
 from pipeline.stages.audits.tested import read_tested
 from pipeline.track import Track
@@ -48,6 +50,10 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         behaved = behaviour.check_behaviour(tested, params, bootstrap, track, OUT)
     with _timed(track, "mitigation_s"):
         compared = mitigation.compare_mitigations(params, bootstrap, track)
+    with _timed(track, "explanation_s"):
+        explained = explanation.explain(tested, params, bootstrap, track)
+    with _timed(track, "privacy_s"):
+        exposed = privacy.audit_privacy(params, bootstrap, track)
     with _timed(track, "crows_pairs_s"):
         pretrained = reports.read(PretrainReport)
         competent, why = intrinsic.judge_competence(pretrained, params.competence_nats)
@@ -70,6 +76,8 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         crows_pairs=pairs,
         intrinsic=preferred,
         mitigation=compared,
+        explanation=explained,
+        privacy=exposed,
         competent=competent,
         competence=why,
         benchmark_digests=intrinsic.benchmark_digests() | preferences.digests(),

@@ -26,6 +26,7 @@ from pipeline.track import Track
 FOLDER = layout.stage_dir("validate")
 SOURCES = {"corpus": layout.CORPUS, "labelled": layout.LABELLED}
 _SHOWN = 20  # rows named in an error
+_SHOWN_ROW = {"personal_data": "most"}
 _QUARANTINE = pyarrow.schema(
     {
         "table": pyarrow.string(),
@@ -79,6 +80,7 @@ def run(params: ValidateParams, track: Track) -> reports.ValidateReport:
         labels={label: columns["label"].counts(kept).get(label, 0) for label in params.labels},
         groups={group: columns[group].counts(kept) for group in params.groups},
         sources=corpus.table.columns["source"].counts(corpus.failures.kept),
+        personal_data={c.table.name: checks.personal_data(c.table) for c in (corpus, labelled)},
     )
 
 
@@ -196,8 +198,9 @@ def _judge_rows(
         assert results[check].unexpected == rows.sum(), f"{check}: two counts"
         detail = f"{rows.sum()} of {len(rows)} rows"
         if rows.any():
-            first = int(rows.argmax())
-            detail += f"; first {table.place(first)}: {checked.explain(check, first)}"
+            shown = checks.worst(check, table, rows)
+            detail += f"; {_SHOWN_ROW.get(check, 'first')} {table.place(shown)}: "
+            detail += checked.explain(check, shown)
         yield reports.Expectation(
             name=check,
             table=table.name,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pipeline.errors import InputError, nearest
 from pipeline.params import ValidateParams
-from pipeline.text import language, near
+from pipeline.text import language, near, pii
 from pipeline.text.normal import text_id
 from pipeline.text.profile import Profile
 from pipeline.text.words import I64, U64
@@ -25,6 +25,7 @@ OF_A_ROW = (
     "empty_text",
     "overlong_text",
     "encoding_damage",
+    "personal_data",
     "label_set",
     "conflicting_label",
     "exact_duplicate",
@@ -146,6 +147,7 @@ def _own_failures(name: str, table: Table, params: ValidateParams) -> Mask:
         "empty_text": empty,
         "overlong_text": profile.characters > params.max_chars,
         "encoding_damage": profile.damaged,
+        "personal_data": profile.personal.any(axis=1),
         "label_set": table.labels < 0,
     }
     return masks[name]
@@ -192,18 +194,31 @@ def _first_of_id(ids: U64, compared: Mask) -> tuple[I64, I64]:
     return rows, rows[first[inverse]]
 
 
+def worst(name: str, table: Table, rows: Mask) -> int:
+    """Return the row to show of those that fail: the first, or that with most personal data."""
+    badness = table.profile.personal.sum(axis=1) if name == "personal_data" else 1
+    return int(np.argmax(rows * badness))
+
+
+def personal_data(table: Table) -> dict[str, int]:
+    """Return the rows that hold each kind of personal data; kinds that none holds are left out."""
+    counts = (table.profile.personal > 0).sum(axis=0)
+    return {name: int(n) for name, n in zip(pii.NAMES, counts, strict=True) if n}
+
+
 def reason(name: str, table: Table, failures: Failures, row: int, others: Table | None) -> str:
     """Say in words why a row fails an expectation; ``others`` is the table of a leak's row."""
     clash = failures.clashes[name][row] if name in failures.clashes else -1
     other = others if others is not None and name == "contamination" else table
     place = f"{other.name}/{other.place(clash)}" if clash >= 0 else ""
-    label = table.columns.get("label")
+    label, profile = table.columns.get("label"), table.profile
     reasons = {
         "schema": "a value is not of its column's type (text: string, rating: number)",
         "null_text": "text is null",
         "empty_text": "text is empty",
-        "overlong_text": f"text has {table.profile.characters[row]} characters",
+        "overlong_text": f"text has {profile.characters[row]} characters",
         "encoding_damage": "text was read in a wrong encoding",
+        "personal_data": f"holds {profile.personal[row].sum()}: {profile.masked[row]}",
         "label_set": f"label {label.values[label.codes[row]]} is unknown" if label else "",
         "conflicting_label": f"same text as {place}, another label",
         "exact_duplicate": f"same text as {place}",

@@ -63,7 +63,8 @@ def here(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def run(track: Recorder | None = None, **changes: Any) -> AuditReport:
     usual = {"resamples": 100, "min_group_rows": 10, "max_pairs": None, "groups": COLUMNS}
-    section = params.load().audit.model_copy(update=usual | {"intersections": ()} | changes)
+    quick = {"intersections": (), "shadow_heads": 4, "max_explained": 3}
+    section = params.load().audit.model_copy(update=usual | quick | changes)
     return audit.run(section, track or Recorder())
 
 
@@ -285,7 +286,8 @@ def test_equal_inputs_give_equal_bytes_and_seconds_go_to_the_tracker() -> None:
     assert files.sha256_tree(OUT) == digests
     items = ("behaviour", "counterfactuals", "crows_pairs", "unmasked")
     assert set(digests) == {*(f"{name}.parquet" for name in items), "plots/gaps.svg"}
-    kinds = ("gaps", "counterfactuals", "behaviour", "crows_pairs", "other_benchmarks")
+    kinds = ["gaps", "counterfactuals", "behaviour", "explanation", "privacy"]
+    kinds += ["crows_pairs", "other_benchmarks"]
     parts = {name for name in recorder.seconds if not name.startswith("mitigation_")}
     assert parts == {f"{kind}_s" for kind in kinds}
     assert str(first.benchmark_digests[str(intrinsic.CROWS_PAIRS)]) == files.sha256_file(

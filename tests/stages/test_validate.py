@@ -64,6 +64,8 @@ LABELLED = [
     (row(f"{SECOND} indeed"), []),  # a near-duplicate, of severity warn
     (row(LONG_LABELLED), []),
     (row(SHORT_LABELLED), []),
+    (row("Ask joe@mail.org"), []),  # personal data, of severity warn
+    (row("Ask jo.doe@mail.org or jane@mail.org"), []),
     (row("negative", label="negative"), []),
 ]
 CORPUS = [
@@ -148,8 +150,16 @@ def test_planted_rows_are_set_aside_with_their_reasons_and_no_others(
 def test_each_expectation_counts_its_planted_rows(
     planted: Path, table: str, planned: list[tuple[Row, list[str]]]
 ) -> None:
+    reported = ("near_duplicate", "personal_data", "label_balance", "language_mix", "group_rows")
     for (of, name), outcome in outcomes(planted).items():
-        if of != table or name in ("near_duplicate", "label_balance", "language_mix", "group_rows"):
+        reported = (
+            "near_duplicate",
+            "personal_data",
+            "label_balance",
+            "language_mix",
+            "group_rows",
+        )
+        if of != table or name in reported:
             continue
         expected = sum(name in names for _, names in planned)
         assert (outcome.unexpected, outcome.passed) == (expected, expected == 0), name
@@ -163,6 +173,26 @@ def test_a_warning_is_reported_and_moves_no_row(planted: Path) -> None:
     assert "labelled/clean.jsonl row 2" in near.detail
     few = outcomes(planted)["labelled", "group_rows"]
     assert few.passed
+
+
+def test_personal_data_is_told_by_kind_and_place_and_never_in_clear(planted: Path) -> None:
+    """Not in the report, and not in the pages of Great Expectations."""
+    found = outcomes(planted)["labelled", "personal_data"]
+    assert (found.unexpected, found.passed, found.severity) == (2, False, "warn")
+    assert found.detail.endswith("most planted.jsonl row 17: holds 2: email jo.***@****.***")
+    raw = files.read_json(planted / layout.report_path("validate"))
+    assert raw["personal_data"] == {"corpus": {}, "labelled": {"email": 2}}
+    pages = [planted / layout.report_path("validate"), *(planted / layout.DATA_DOCS).rglob("*")]
+    assert not [path for path in pages if path.is_file() and b"jane@mail" in path.read_bytes()]
+
+
+def test_personal_data_can_be_set_aside(clean: Path) -> None:
+    write("corpus/z.jsonl", [{"text": "Pay to DE89 3704 0044 0532 0130 00 by Monday"}])
+    report = run(with_severity("personal_data", "quarantine"))
+    assert (report.corpus.rows_quarantined, report.personal_data["corpus"]) == (1, {"iban": 1})
+    assert read(clean, "quarantine")["reason"].tolist() == [
+        "personal_data: holds 1: iban DE** **** **** **** **** **"
+    ]
 
 
 def test_a_reason_names_the_other_row(planted: Path) -> None:

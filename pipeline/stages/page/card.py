@@ -7,7 +7,17 @@ from typing import Any
 import yaml
 
 from pipeline.reports import Estimate
-from pipeline.stages.page import figures, names, origins, preferences, scores, verdict
+from pipeline.stages.page import (
+    data,
+    explanation,
+    figures,
+    names,
+    origins,
+    preferences,
+    privacy,
+    scores,
+    verdict,
+)
 from pipeline.stages.page.evidence import Evidence
 from pipeline.stages.page.limits import LIMITS
 from pipeline.stages.page.render import environment
@@ -92,6 +102,7 @@ def _views(evidence: Evidence) -> dict[str, Any]:
         "sentence": verdict.sentence(evidence.decision),
         "accuracy_in_words": scores.in_words(evaluate),
         "base": base_model(evidence),
+        "personal": data.personal_in_words(evidence.validate),
         "sources": origins.summary(evidence.provenance),
         "rivals": [names.plain(name) for name in rivals],
         "rows": [
@@ -111,6 +122,8 @@ def _views(evidence: Evidence) -> dict[str, Any]:
         ],
         "crows_pairs": audit.crows_pairs and figures.figure(audit.crows_pairs.score, digits=1),
         "preferences": preferences.table(audit),
+        "explanation": explanation.in_words(audit.explanation),
+        "membership": privacy.in_words(audit.privacy),
         "rules": verdict.rules(evidence.decision),
         "limits": LIMITS,
     }

@@ -49,6 +49,30 @@ def sources(report: ValidateReport) -> shapes.Table:
     )
 
 
+def personal_data(report: ValidateReport) -> shapes.Table:
+    """Rows, of those that came in, that hold each kind of personal data."""
+    return shapes.Table(
+        "Personal data in the texts",
+        ("Kind", "Where", "Rows"),
+        tuple(
+            (names.plain(kind), names.plain(table), figures.count(rows))
+            for table, found in report.personal_data.items()
+            for kind, rows in found.items()
+        ),
+        numeric=frozenset({2}),
+    )
+
+
+def personal_in_words(report: ValidateReport) -> str:
+    """Say in a sentence how many rows hold personal data, by kind."""
+    found = [
+        f"{names.plain(kind, first=False)}: {figures.plural(rows, 'row')} of the {table} table"
+        for table, kinds in report.personal_data.items()
+        for kind, rows in kinds.items()
+    ]
+    return f"Personal data of a checked kind was found in {'; '.join(found) or 'no row'}."
+
+
 def splits(report: SplitReport) -> tuple[shapes.Table, ...]:
     """Rows a split by label, then by each group column."""
     columns = list(report.train.groups)

@@ -71,7 +71,7 @@ def show(value: Any) -> str:
 def _show_mapping(value: dict[str, Any]) -> str:
     if "point" in value:
         return figures.figure(Estimate.model_validate(value))
-    return ", ".join(f"{name} {show(item)}" for name, item in sorted(value.items()))
+    return ", ".join(f"{name} {show(item)}" for name, item in sorted(value.items())) or "none"
 
 
 def _views(evidence: Evidence, as_json: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,115 @@
+"""Which words moved the classifier, and how far that account holds."""
+
+from dataclasses import dataclass
+
+from pipeline.reports import Estimate, Explained, ExplanationReport, Term
+from pipeline.stages.page import figures, names, shapes
+from pipeline.stages.page.shapes import Mark
+
+_LEAST_SHARE = 0.02  # of the greatest in a text: paler words are not told apart
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a text, how strongly it spoke and which way."""
+
+    text: str
+    percent: int  # of the strongest word of the text
+    way: str  # for, against or "" for the answer
+
+
+@dataclass(frozen=True)
+class Error:
+    """A wrong answer in words."""
+
+    words: tuple[Word, ...]
+    label: str
+    predicted: str
+    probability: str
+    strongest: str  # the words that spoke most for the answer
+
+
+def terms(report: ExplanationReport) -> shapes.Table | None:
+    """The words that spoke most for each label, with what they added and in how many texts."""
+    rows = [
+        (names.plain(label), ", ".join(_term(term) for term in ranked))
+        for label, ranked in report.terms.items()
+        if ranked
+    ]
+    caption = "Words that spoke most for each label: what each added to the scores, and its texts"
+    return shapes.Table(caption, ("Label", "Words"), tuple(rows)) if rows else None
+
+
+def _term(term: Term) -> str:
+    return f"{term.word} {figures.decimal(term.share, 2)} ({figures.plural(term.texts, 'text')})"
+
+
+def errors(report: ExplanationReport) -> tuple[Error, ...]:
+    """The wrong answers that were surest, with the words that led there."""
+    return tuple(
+        Error(
+            _words(each),
+            each.label,
+            each.predicted,
+            figures.decimal(each.probability, 2),
+            figures.listing([f"“{word}”" for word in _strongest(each)]) or "no word alone",
+        )
+        for each in report.errors
+    )
+
+
+def _words(each: Explained) -> tuple[Word, ...]:
+    most = max((abs(share) for _, share in each.words), default=0.0) or 1.0
+    ways = [
+        "" if abs(share) < _LEAST_SHARE * most else "for" if share > 0 else "against"
+        for _, share in each.words
+    ]
+    return tuple(
+        Word(word, round(100 * abs(share) / most), way)
+        for (word, share), way in zip(each.words, ways, strict=True)
+    )
+
+
+def _strongest(each: Explained) -> list[str]:
+    ranked = sorted(each.words, key=lambda item: -item[1])
+    return [word for word, share in ranked[:2] if share > 0]
+
+
+def faithful(report: ExplanationReport) -> shapes.Intervals:
+    """What the account foretells, beside words drawn at random and random weights."""
+    gains = [
+        Mark("Without these words", report.comprehensiveness_gain),
+        Mark("With these words alone", report.sufficiency_gain),
+    ]
+    checks = [
+        Mark("Shares against their sum", report.completeness_error),
+        Mark("Likeness to random weights", report.randomised_weights),
+    ]
+    return shapes.intervals(
+        "Does the account hold?",
+        [
+            ("More than words drawn at random: more is better", gains),
+            ("To be near 0", checks),
+        ],
+        reference=(0.0, "no difference, 0"),
+        include=(0.0,),
+    )
+
+
+def in_words(report: ExplanationReport) -> str:
+    """Say for a reader of no statistics whether the account holds."""
+    if not report.texts:
+        return "No answer was explained."
+    gains = (report.comprehensiveness_gain, report.sufficiency_gain)
+    head = f"The answers to {figures.plural(report.texts, 'test text')} were explained by word."
+    if any(each.low is None for each in gains):
+        return f"{head} Whether the account holds could not be tested."
+    if all(each.low is not None and each.low > 0 for each in gains):
+        verdict = "The words named matter more to the answer than words drawn at random"
+    else:
+        verdict = "The words named were not shown to matter more than words drawn at random"
+    return f"{head} {verdict} (without them the score falls by {_more(gains[0])} more)."
+
+
+def _more(gain: Estimate) -> str:
+    return figures.value(gain, 2)
