@@ -75,9 +75,12 @@ def reaching() -> Iterator[None]:
 
 
 def git_tags() -> dict[str, str]:
-    """Return the working tree's commit, and whether it has changes, as tags; {} outside git."""
+    """Return the working tree's commit, and whether it has changes, as tags; {} outside git.
+
+    dvc.lock is what a run writes, and has a tag of its own.
+    """
     commit = _git("rev-parse", "HEAD")
-    dirty = "true" if _git("status", "--porcelain") else "false"
+    dirty = "true" if _git("status", "--porcelain", ".", ":!dvc.lock") else "false"
     return {"git_commit": commit, "git_dirty": dirty} if commit else {}
 
 
