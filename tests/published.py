@@ -21,7 +21,7 @@ def open_wheel(name: str) -> zipfile.ZipFile:
 
 
 def find_shared(name: str) -> Path:
-    """Return a folder of the shared development data, or skip."""
-    if not (SHARED / name).is_dir():
+    """Return a file or folder of the shared development data, or skip."""
+    if not (SHARED / name).exists():
         pytest.skip(f"needs {SHARED / name}; CHARTER_SHARED may name another folder")
     return SHARED / name

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dev_data import needed
+from published import find_shared
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -36,7 +36,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def madlibs() -> list[dict[str, Any]]:
     """The sentences "NAME is a ADJECTIVE TERM" of eight terms."""
-    rows = read(needed("madlibs_en.jsonl.gz"))
+    rows = read(find_shared("madlibs_en.jsonl.gz"))
     return [
         row
         for row in rows
@@ -48,7 +48,7 @@ def madlibs() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def classifier() -> Pipeline:
-    rows = read(needed("davidson.jsonl.gz"))[::4]
+    rows = read(find_shared("davidson.jsonl.gz"))[::4]
     model = make_pipeline(
         TfidfVectorizer(min_df=2), LogisticRegression(C=3, class_weight="balanced", max_iter=300)
     )

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from dev_data import needed
+from published import find_shared
 
 from pipeline.text import names
 from pipeline.text.identity_templates import FRAMES
@@ -58,7 +58,7 @@ def test_templates_hold_every_name_in_every_frame() -> None:
 
 def test_the_names_are_those_that_were_published() -> None:
     """Against the lists of the authors' tests; the two pairs left out are named in the module."""
-    folder = needed("seat")
+    folder = find_shared("seat")
     left_out = {MEN.name: (("Bill",), ("Donna",)), RACE.name: (("Emily",), ("Kenya",))}
     for pair in names.PAIRS:
         raw = json.loads((folder / f"{WEAT[pair.name]}.jsonl").read_text())
