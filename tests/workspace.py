@@ -29,7 +29,15 @@ TINY: dict[str, dict[str, Any]] = {
     },
     "features": {"max_len_tokens": 32},
     "evaluate": {"resamples": 100},
-    "audit": {"resamples": 100, "max_pairs": 20, "min_group_rows": 10},
+    "audit": {
+        "resamples": 100,
+        "max_pairs": 20,
+        "min_group_rows": 10,
+        "max_behaviour_texts": 20,
+        "max_explained": 2,
+        "max_members": 100,
+        "shadow_heads": 4,
+    },
 }
 GOOD = ("fine", "lovely", "great", "bright", "warm")
 BAD = ("poor", "awful", "dull", "broken", "cold")
