@@ -1,0 +1,41 @@
+"""Loops in turns, against what turns are: one at a time, in order, and an error where one waits."""
+
+import pytest
+
+from benchmarks.lockstep import Loop, Pause, spread, time_steps
+
+
+def _counting(name: str, log: list[str]) -> Loop:
+    def run(pause: Pause) -> None:
+        while True:
+            log.append(name)
+            pause()
+
+    return Loop(run)
+
+
+def test_loops_take_turns_and_warm_steps_are_not_counted() -> None:
+    log: list[str] = []
+    seconds = time_steps({name: _counting(name, log) for name in "ab"}, rounds=4)
+    assert log == ["a", "b"] * 7  # three steps each to warm up
+    assert [len(spent) for spent in seconds.values()] == [4, 4]
+
+
+def test_an_error_in_a_loop_is_raised_where_its_step_is_waited_for() -> None:
+    def run(pause: Pause) -> None:
+        pause()
+        raise ValueError("the second step")
+
+    loop = Loop(run)
+    loop.step()
+    with pytest.raises(ValueError, match="the second step"):
+        loop.step()
+
+
+def test_a_loop_that_ends_too_soon_says_so() -> None:
+    with pytest.raises(RuntimeError, match="ended before"):
+        Loop(lambda _: None).step()
+
+
+def test_the_spread_is_the_median_with_the_ends() -> None:
+    assert str(spread([3.0, 1.0, 2.0])) == "2.00 (1.00 to 3.00)"
