@@ -20,6 +20,8 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 _TITLE = """# Results
 
 Ratios against named rivals, timed in turns in one process; written by `python -m benchmarks`.
+
+No GPU and no processor with bfloat16 was at hand: what they would give is not measured.
 """
 
 
