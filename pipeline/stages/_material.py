@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 
 from pipeline import layout
@@ -12,7 +11,6 @@ from pipeline.adapters.rows import Rows
 from pipeline.encoder.features import load_extractor
 from pipeline.encoder.fitting import Sample
 from pipeline.encoder.mitigation import Material
-from pipeline.errors import InputError
 from pipeline.text import gender_swap
 from pipeline.track import Track
 
@@ -40,20 +38,7 @@ def read_sample(part: str, read: Rows) -> Sample:
     Raises:
         InputError: where they are absent, of other rows, or not finite.
     """
-    path = layout.stage_dir("features") / f"{part}.npy"
-    if not path.is_file():
-        raise InputError(f"{path}: not found; run `dvc repro features` first")
-    features = np.load(path, allow_pickle=False)
-    if len(features) != len(read.ids):
-        raise InputError(
-            f"{path}: {len(features)} rows for the {len(read.ids)} of {rows.split_path(part)}; "
-            "run `dvc repro features`"
-        )
-    if not (finite := np.isfinite(features).all(axis=1)).all():
-        raise InputError(
-            f"{path}: row {int(finite.argmin())} holds NaN or infinity; the encoder is broken: "
-            "pretrain with a lower learning_rate"
-        )
+    features = rows.read_features(part, read)
     return Sample(torch.from_numpy(features), torch.from_numpy(read.labels))
 
 

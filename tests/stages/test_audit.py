@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def here(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "copy"
-    shutil.copytree(world, folder)
-    monkeypatch.chdir(folder)
+def here(here: Path) -> Path:
     _mitigate("null")  # or every test would fit all heads
-    return folder
+    return here
 
 
 def _mitigate(column: str) -> None:

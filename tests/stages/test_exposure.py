@@ -1,7 +1,5 @@
 """Explanation and privacy on a small trained model: what is known of it is found again."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,9 @@ from pipeline.track import Silent
 BOOTSTRAP = Bootstrap(0.95, 200, 1)
 
 
+pytestmark = pytest.mark.usefixtures("here")
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
@@ -30,14 +31,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         trained.build(folder, learning_rate=1e-2)
         section = params.load().evaluate.model_copy(update={"resamples": 100})
         reports.write("evaluate", evaluate.run(section, Silent()))
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def here(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "copy"
-    shutil.copytree(world, folder)
-    monkeypatch.chdir(folder)
     return folder
 
 

@@ -1,7 +1,5 @@
 """A planted bias is found and lessened, test rows choose nothing, and what lacks rows is said."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,9 @@ SIZES = {"train": 1500, "validation": 800, "test": 1500}
 HEADS = ("none", "resample", "reweigh", "leace")
 
 
+pytestmark = pytest.mark.usefixtures("here")
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Labels say what the text says, but in training rows seven in ten women's are negative."""
@@ -34,14 +35,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for seed, (part, size) in enumerate(SIZES.items()):
             _write_part(part, size, seed, bias=0.7 if part == "train" else 0.0)
         _ship("none")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def here(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "copy"
-    shutil.copytree(world, folder)
-    monkeypatch.chdir(folder)
     return folder
 
 

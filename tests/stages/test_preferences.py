@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,9 @@ BOOTSTRAP = Bootstrap(confidence=0.95, resamples=100, seed=1)
 OUT = layout.stage_dir("audit")
 
 
+pytestmark = pytest.mark.usefixtures("here")
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
@@ -33,14 +35,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         trained.build(folder)
         write_stereoset()
         write_winobias()
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def here(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "copy"
-    shutil.copytree(world, folder)
-    monkeypatch.chdir(folder)
     return folder
 
 

@@ -13,6 +13,7 @@ from pipeline.measure import membership
 from pipeline.measure.intervals import Bootstrap
 from pipeline.params import AuditParams
 from pipeline.reports import FinetuneReport, Membership, PrivacyReport
+from pipeline.stages._material import read_sample
 from pipeline.track import Track
 
 MEMBERSHIP = "Membership inference"
@@ -38,7 +39,7 @@ def infer_membership(
     heads learn of test rows too, and are thrown away.
     """
     limits = {"train": params.max_members, "test": params.max_members, "validation": None}
-    members, others, validation = (_read_sample(part, limit) for part, limit in limits.items())
+    members, others, validation = (_read_first(part, limit) for part, limit in limits.items())
     pool = Sample(
         torch.cat([members.features, others.features]), torch.cat([members.labels, others.labels])
     )
@@ -58,7 +59,6 @@ def infer_membership(
     return membership.judge_membership(ratios, member, learnt, bootstrap)
 
 
-def _read_sample(part: str, limit: int | None) -> Sample:
+def _read_first(part: str, limit: int | None) -> Sample:
     read = rows.read_split(part)
-    features = rows.read_features(part, read)[:limit]
-    return Sample(torch.from_numpy(features), torch.from_numpy(read.labels[:limit]))
+    return read_sample(part, read).at(torch.arange(len(read.ids))[:limit])
