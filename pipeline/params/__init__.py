@@ -1,0 +1,161 @@
+"""params.yaml as frozen, typed sections; units are in names and docstrings."""
+
+import re
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+
+from pipeline import files, layout
+from pipeline.errors import InputError, nearest
+from pipeline.params.base import Section
+from pipeline.params.data import (
+    HubDataset,
+    IngestParams,
+    Severity,
+    SplitParams,
+    TokeniseParams,
+    ValidateParams,
+)
+from pipeline.params.evidence import (
+    AuditParams,
+    BundleParams,
+    EvaluateParams,
+    MitigationParams,
+    ReportParams,
+)
+from pipeline.params.model import (
+    FeaturesParams,
+    FinetuneParams,
+    FrozenParams,
+    FullParams,
+    MitigationMethod,
+    PretrainParams,
+)
+
+__all__ = [
+    "AuditParams",
+    "BundleParams",
+    "EvaluateParams",
+    "FeaturesParams",
+    "FinetuneParams",
+    "FrozenParams",
+    "FullParams",
+    "HubDataset",
+    "IngestParams",
+    "MitigationMethod",
+    "MitigationParams",
+    "Params",
+    "PretrainParams",
+    "ReportParams",
+    "Section",
+    "Severity",
+    "SplitParams",
+    "TokeniseParams",
+    "ValidateParams",
+    "load",
+    "parse",
+    "set_size",
+    "tuples",
+]
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    size: Literal["default", "small"]
+    ingest: IngestParams
+    validate_: ValidateParams = pydantic.Field(alias="validate")
+    split: SplitParams
+    tokenise: TokeniseParams
+    pretrain: PretrainParams
+    features: FeaturesParams
+    finetune: FinetuneParams
+    evaluate: EvaluateParams
+    audit: AuditParams
+    report: ReportParams
+    bundle: BundleParams
+
+    def section(self, stage: str) -> Section:
+        """Return the section of a stage by the stage's name."""
+        section: Section = getattr(self, "validate_" if stage == "validate" else stage)
+        return section
+
+
+def load(path: Path = layout.PARAMS) -> Params:
+    """Read params.yaml; where ``size`` is small, lay ``sizes.small`` over the sections.
+
+    Raises:
+        InputError: naming the file, the key, and the nearest known key.
+    """
+    raw = files.read_yaml(path)
+    presets = raw.pop("sizes", {})
+    size = raw.get("size", "default")
+    known = {field.alias or name for name, field in Params.model_fields.items()}
+    if not isinstance(presets, dict) or not all(isinstance(p, dict) for p in presets.values()):
+        raise InputError(f"{path}: sizes: must map a size to sections")
+    overlay = presets.get(size, {})
+    for section, values in overlay.items():
+        if section not in known or not isinstance(values, dict) or section not in raw:
+            raise InputError(
+                f"{path}: sizes.{size}.{section}: not a section{nearest(section, known)}"
+            )
+        raw[section] = {**raw[section], **values}
+    return parse(raw, path)
+
+
+def set_size(size: str, path: Path = layout.PARAMS) -> None:
+    """Write ``size: SIZE`` into params.yaml, as ``dvc exp run -S`` would; the rest stays as it is.
+
+    Raises:
+        InputError: where the size is unknown or the file has no line ``size:``.
+    """
+    sizes = typing.get_args(Params.model_fields["size"].annotation)
+    if size not in sizes:
+        raise InputError(f"size {size!r} is unknown: one of {', '.join(sizes)}")
+    text = path.read_text(encoding="utf-8")
+    changed, count = re.subn(r"(?m)^size:\s*\w+", f"size: {size}", text)
+    if count != 1:
+        raise InputError(f"{path}: needs one line `size: {size}` at the top level")
+    if changed != text:
+        files.write_text(path, changed)
+
+
+def parse(raw: dict[str, Any], path: Path = layout.PARAMS) -> Params:
+    """Parse a mapping as `Params`; ``path`` is named in errors."""
+    try:
+        return Params.model_validate(tuples(raw))
+    except pydantic.ValidationError as error:
+        problems = "\n".join(f"{path}: {_explain(problem)}" for problem in error.errors())
+        raise InputError(problems) from error
+
+
+def tuples(value: Any) -> Any:
+    """YAML has lists; frozen models hold tuples."""
+    if isinstance(value, list):
+        return tuple(tuples(item) for item in value)
+    if isinstance(value, dict):
+        return {key: tuples(item) for key, item in value.items()}
+    return value
+
+
+def _explain(problem: Any) -> str:
+    location = [part for part in problem["loc"] if part != "validate_"]
+    key = ".".join(str(part) for part in location)
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key{nearest(str(location[-1]), _keys_beside(location))}"
+    if problem["type"] == "missing":
+        return f"{key}: missing; add it"
+    return f"{key}: {problem['msg']} (got {problem['input']!r})"
+
+
+def _keys_beside(location: list[Any]) -> list[str]:
+    fields = Params.model_fields
+    for part in location[:-1]:
+        names = {field.alias or name: field for name, field in fields.items()}
+        annotation = names[part].annotation if part in names else None
+        if not (isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)):
+            return []
+        fields = annotation.model_fields
+    return [field.alias or name for name, field in fields.items()]

@@ -1,0 +1,63 @@
+"""The sections of params.yaml from the raw rows to their tokens."""
+
+from typing import Literal
+
+import pydantic
+
+from pipeline.params.base import Section
+
+Severity = Literal["error", "quarantine", "warn"]
+
+
+class HubDataset(Section):
+    """A Hugging Face dataset (hub id, or a local directory or file) and its columns."""
+
+    path: str
+    name: str | None = None  # the configuration
+    revision: str | None = None  # a commit, so that the data cannot move
+    split: str = "train"
+    text: str = "text"  # the column that holds the text
+    label: str | None = None  # the column that holds the label; none for a corpus
+    domain: str | None = None  # the column that holds the domain, if any
+
+
+class IngestParams(Section):
+    """Where data/ comes from. A change here takes effect at ``python -m pipeline ingest``."""
+
+    source: Literal["packages", "local", "hub"] = "packages"
+    hub_corpus: tuple[HubDataset, ...] = ()
+    hub_labelled: tuple[HubDataset, ...] = ()
+
+
+class ValidateParams(Section):
+    """What the rows must be, and what happens to those that are not."""
+
+    labels: tuple[str, ...]  # the names of labels 0, 1, ...; a label is its index or its name
+    max_chars: int = pydantic.Field(gt=0)  # longer text is over-long
+    min_label_share: float = pydantic.Field(ge=0, le=1)  # of the rarest label
+    language: str  # ISO 639-1 code of the language expected
+    min_language_share: float = pydantic.Field(ge=0, le=1)  # of rows in that language
+    near_duplicate_jaccard: float = pydantic.Field(gt=0, le=1)  # of word 3-shingles
+    contamination_words: int = pydantic.Field(gt=0)  # a shared run of so many words is a leak
+    min_group_rows: int = pydantic.Field(ge=0)  # fewer rows in a group than this is reported
+    groups: tuple[str, ...]  # columns of the labelled rows that hold groups to audit
+    severity: dict[str, Severity]  # expectation -> what its failure does
+
+
+class SplitParams(Section):
+    """Shares of rows, by a hash of their content: a row never moves when others are added."""
+
+    validation_share: float = pydantic.Field(gt=0, lt=0.5)
+    test_share: float = pydantic.Field(gt=0, lt=0.5)
+    heldout_share: float = pydantic.Field(gt=0, lt=0.5)  # of corpus documents, for held-out loss
+    salt: str  # change it to draw another split
+    max_rows: int | None = None  # labelled rows kept, the lowest hashes first
+    max_documents: int | None = None  # corpus documents kept, the lowest hashes first
+
+
+class TokeniseParams(Section):
+    """The tokenizer, trained here or reused."""
+
+    tokenizer: str  # "train", or a model directory or hub id whose tokenizer is reused
+    vocab_size: int = pydantic.Field(gt=100)  # of a trained tokenizer
+    lowercase: bool = True
