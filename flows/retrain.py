@@ -4,26 +4,54 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
+from typing import get_args
 from uuid import UUID
 
 from prefect import flow, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
 from prefect.settings import get_current_settings
+from prefect.states import Completed
 
 from flows import graph, stage
-from pipeline import ingest, layout, params, publish
+from flows.when import Answer, When, ask
+from pipeline import files, ingest, layout, params, publish
 from pipeline.__main__ import REFUSED_CODE
 from pipeline.adapters import tracking
 from pipeline.errors import InputError
 
+LOCK = layout.STATE / "retrain.lock"  # held by the one run in this clone
+
 
 @flow(name="retrain", validate_parameters=True)
-def retrain(promote: bool = True) -> publish.Publication | None:
+def retrain(
+    when: When = "always", promote: bool = True
+) -> publish.Publication | State[None] | None:
     """Run the stages in DVC's order, each on what it needs, then publish what they made.
 
     Args:
+        when: Run always; when DVC's hash of data/ is not the champion's; or when the new labelled
+            rows differ from the champion's beyond chance (drift). Otherwise end as Skipped.
         promote: Register the bundle and let the gate decide; otherwise stop at the bundle.
     """
+    with files.held(LOCK, "retrain"):
+        answer = _ask(when)
+        if not answer.run:
+            return Completed(name="Skipped", message=answer.why)
+        return _run(promote)
+
+
+def _ask(when: When) -> Answer:
+    answer = ask(when)
+    get_run_logger().info("%s: %s", "retraining" if answer.run else "skipped", answer.why)
+    if when != "always":
+        create_markdown_artifact(
+            key="when", markdown=answer.markdown(), description="Whether there is something to do"
+        )
+    return answer
+
+
+def _run(promote: bool) -> publish.Publication | None:
     with _mlflow_run() as parent_run:
         for node in graph.nodes():
             stage.run_stage.with_options(name=node.name, tags=[node.pool])(node.name, parent_run)
@@ -60,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Fetch the data, retrain, and say where everything is. 3 means refused by the gate."""
     parser = argparse.ArgumentParser(prog="python -m flows.retrain", description=__doc__)
     parser.add_argument("--size", help="written into params.yaml first: default or small")
+    parser.add_argument("--when", choices=get_args(When), default="always", help="see `retrain`")
     parser.add_argument("--no-promote", action="store_true", help="stop at the bundle")
     parsed = parser.parse_args(arguments)
     try:
@@ -67,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             params.set_size(parsed.size)
         ingest.run(params.load().ingest, print)
         graph.check_data()
-        state = retrain(promote=not parsed.no_promote, return_state=True)
+        state = retrain(parsed.when, promote=not parsed.no_promote, return_state=True)
         publication = state.result()
     except InputError as error:
         print(error, file=sys.stderr)

@@ -79,6 +79,27 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def held(path: Path, doing: str) -> Iterator[None]:
+    """Hold the lock that is the file ``path``, or refuse: two that are ``doing`` this never wait.
+
+    Raises:
+        InputError: naming the process that holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            holder = stream.read().strip() or "unknown"
+            raise InputError(f"{doing}: process {holder} is at it here; wait for it") from None
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
 def read_json(path: Path) -> Any:
     """Read JSON; an unreadable file raises `InputError` with its name, line and column."""
     try:

@@ -154,7 +154,7 @@ def _add(registry: Registry, bundle: Bundle, policy: Policy) -> Version:
     tags = {
         **tracking.git_tags(),
         BUNDLE_TAG: bundle.digest,
-        "data_md5": _data_md5(),
+        "data_md5": data_md5(),
         "lock_digest": files.sha256_file(_present(layout.LOCK)),
         "policy_digest": policy.digest,
     }
@@ -162,7 +162,7 @@ def _add(registry: Registry, bundle: Bundle, policy: Policy) -> Version:
         return registry.add(folder, tags)
 
 
-def _data_md5() -> str:
+def data_md5() -> str:
     """Return the hash under which DVC keeps data/."""
     try:
         return str(files.read_yaml(_present(_DATA_DVC))["outs"][0]["md5"])

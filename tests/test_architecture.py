@@ -27,7 +27,7 @@ def test_stage_file_section_and_report_share_one_name() -> None:
     files = {path.stem for path in (ROOT / "pipeline" / "stages").glob("[!_]*.py")}
     sections = {field.alias or name for name, field in params.Params.model_fields.items()}
     assert set(stages) == files
-    assert set(stages) == sections - {"size", "ingest"}
+    assert set(stages) == sections - {"size", "ingest", "drift"}
     assert stages == list(reports.STAGE_REPORTS)
 
 

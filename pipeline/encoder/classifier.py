@@ -73,12 +73,21 @@ def load_bundle(bundle_dir: Path) -> Classifier:
     Raises:
         InputError: naming the file that is changed, missing or not allowed.
     """
+    check_loadable(bundle_dir)
+    return load_stock(bundle_dir)
+
+
+def check_loadable(bundle_dir: Path) -> None:
+    """Check that a bundle's files are whole, and that none of them can run code.
+
+    Raises:
+        InputError: naming the file that is changed, missing or not allowed.
+    """
     for name in files.verify_files(bundle_dir):
         if Path(name).suffix in _RUNS_CODE or Path(name).name == "adapter_config.json":
             raise InputError(f"{bundle_dir / name}: is not read, as it could run code; remove it")
     if not (bundle_dir / _WEIGHTS).is_file():
         raise InputError(f"{bundle_dir / _WEIGHTS}: missing; make the bundle again")
-    return load_stock(bundle_dir)
 
 
 def load_stock(model_dir: Path) -> Classifier:

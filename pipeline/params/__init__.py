@@ -21,6 +21,7 @@ from pipeline.params.data import (
 from pipeline.params.evidence import (
     AuditParams,
     BundleParams,
+    DriftParams,
     EvaluateParams,
     MitigationParams,
     ReportParams,
@@ -37,6 +38,7 @@ from pipeline.params.model import (
 __all__ = [
     "AuditParams",
     "BundleParams",
+    "DriftParams",
     "EvaluateParams",
     "FeaturesParams",
     "FinetuneParams",
@@ -76,6 +78,7 @@ class Params(Section):
     audit: AuditParams
     report: ReportParams
     bundle: BundleParams
+    drift: DriftParams
 
     def section(self, stage: str) -> Section:
         """Return the section of a stage by the stage's name."""

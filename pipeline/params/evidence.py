@@ -1,6 +1,6 @@
 """The sections of params.yaml on what is measured, shown and registered."""
 
-from typing import Literal
+from typing import Literal, Self
 
 import pydantic
 
@@ -59,6 +59,27 @@ class AuditParams(Section):
             if len(set(names)) < max(2, len(names)):
                 raise ValueError(f"{list(names)} must be two different columns or more")
         return crossed
+
+
+class DriftParams(Section):
+    """How a scheduled run asks whether new rows differ from the champion's."""
+
+    alpha: float = pydantic.Field(gt=0, lt=1)  # chance of a false alarm, over all parts
+    permutations: int = pydantic.Field(ge=99)
+    min_new_rows: int = pydantic.Field(ge=20)  # fewer say nothing: the run waits for more
+    max_rows: int = pydantic.Field(ge=20)  # of each side, the lowest hashes
+    max_words: int = pydantic.Field(gt=0)  # counted one by one, the most frequent
+    folds: int = pydantic.Field(gt=1)
+    ridge: float = pydantic.Field(gt=0)  # penalty, in units of the mean squared singular value
+    seed: int = pydantic.Field(ge=0)
+
+    @pydantic.model_validator(mode="after")
+    def _can_find_something(self) -> Self:
+        if 4 / (1 + self.permutations) > self.alpha:  # Holm's factor for four parts
+            raise ValueError(f"permutations: {self.permutations} can never reach alpha; raise them")
+        if self.max_rows < self.min_new_rows:
+            raise ValueError("max_rows is below min_new_rows: nothing would ever be tested")
+        return self
 
 
 class ReportParams(Section):
