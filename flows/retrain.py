@@ -14,6 +14,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Completed
 
 from flows import graph, stage
+from flows.promote import ask_for_approval
 from flows.when import Answer, When, ask
 from pipeline import files, ingest, layout, params, publish
 from pipeline.__main__ import REFUSED_CODE
@@ -55,7 +56,12 @@ def _run(promote: bool) -> publish.Publication | None:
     with _mlflow_run() as parent_run:
         for node in graph.nodes():
             stage.run_stage.with_options(name=node.name, tags=[node.pool])(node.name, parent_run)
-    return publish_bundle() if promote else None
+    if not promote:
+        return None
+    publication = publish_bundle()
+    if publication.outcome == "awaiting approval":
+        ask_for_approval(publication)
+    return publication
 
 
 @contextlib.contextmanager

@@ -97,10 +97,13 @@ class _Embedder:
 
 
 def _table(report: DriftReport) -> str:
-    lines = [
+    sides = (
         f"{report.compared_new:,} of {report.new_rows:,} new rows, against"
         f" {report.compared_known:,} of the {report.known_rows:,} of version {report.champion};"
-        f" {report.permutations} permutations; alpha {report.alpha:g} over all parts (Holm).",
+        f" {report.permutations} permutations; alpha {report.alpha:g} over all parts (Holm)."
+    )
+    lines = [
+        sides,
         "",
         "| part | observed | chance stays below | found if about | p | adjusted | |",
         "|---|---|---|---|---|---|---|",

@@ -10,6 +10,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline import layout, params, reports, telemetry
@@ -68,9 +69,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     publish.set_defaults(run=_publish)
     rollback = commands.add_parser("rollback", help="make the previous champion champion again")
+    rollback.add_argument("version", nargs="?", help="take back this one, if it is champion still")
     rollback.set_defaults(run=_rollback)
+    _add_words(commands)
     _add_checks(commands)
     return parser
+
+
+def _add_words(commands: Any) -> None:
+    for word, help_text in (
+        ("approve", "say that a version may be champion, and promote it"),
+        ("reject", "say that a version may not be champion"),
+    ):
+        command = commands.add_parser(word, help=help_text)
+        command.add_argument("version", help="its number in the registry")
+        command.add_argument("--approver", required=True, help=_WAIVER_HELP["approver"])
+        command.add_argument("--reason", required=True, help="why")
+        command.set_defaults(run=_say, word=word)
+    promote = commands.add_parser(
+        "promote", help="make a version champion that the gate has passed, by its number"
+    )
+    promote.add_argument("version", help="its number in the registry")
+    promote.set_defaults(run=_promote)
+    compare = commands.add_parser(
+        "compare", help="let a version and the champion answer fresh labelled rows"
+    )
+    compare.add_argument("rows", type=Path, help="a file or folder with text and label")
+    compare.add_argument("--version", help="its number; the challenger, where none is given")
+    compare.set_defaults(run=_compare)
 
 
 def _add_checks(commands: Any) -> None:
@@ -123,10 +149,32 @@ def _publish(_: argparse.Namespace) -> int:
     return 0 if publication.promoted else REFUSED_CODE
 
 
-def _rollback(_: argparse.Namespace) -> None:
+def _rollback(parsed: argparse.Namespace) -> None:
     from pipeline import champion
 
-    print(champion.rollback(params.load().bundle))
+    print(champion.rollback(params.load().bundle, parsed.version))
+
+
+def _say(parsed: argparse.Namespace) -> int:
+    from pipeline import approve
+
+    bundle = params.load().bundle
+    print(approve.say(bundle, parsed.version, parsed.approver, parsed.word, parsed.reason))
+    return _promote(parsed) if parsed.word == "approve" else 0
+
+
+def _promote(parsed: argparse.Namespace) -> int:
+    from pipeline import promote
+
+    promotion = promote.promote(params.load().bundle, parsed.version)
+    print(promotion.summary())
+    return REFUSED_CODE if promotion.outcome == "refused" else 0
+
+
+def _compare(parsed: argparse.Namespace) -> None:
+    from pipeline import canary
+
+    print(canary.compare(params.load().bundle, parsed.rows, parsed.version).summary())
 
 
 def _verify(parsed: argparse.Namespace) -> int:

@@ -64,34 +64,50 @@ def _ask(folder: Path, labels: list[str], texts: Sequence[str]) -> np.ndarray:
     return classifier.load_bundle(folder).probabilities(texts).argmax(axis=1)
 
 
-def rollback(params: BundleParams) -> str:
+def rollback(params: BundleParams, number: str | None = None) -> str:
     """Make the champion before the present one champion again, and say so.
 
     Each rollback goes one promotion further back, never forward: a version that was taken back is
     not returned to, nor promoted again by `publish` until its tag ``rolled_back`` is deleted.
 
+    Args:
+        params: Names the registered model.
+        number: The version to take back; asked twice, it is taken back once. None: the champion.
+
     Raises:
-        InputError: where there is no earlier champion, or its files are not whole.
+        InputError: where there is no earlier champion, its files are not whole, or the version to
+            take back is not champion and was not taken back.
     """
     registry, policy = Registry(params.name), rules.load()
     with files.locked(LOCK):
         champion = registry.at(CHAMPION)
+        if number is not None and (champion is None or champion.number != number):
+            return _say_taken_back(registry.get(number))
         if champion is None:
             raise InputError(
                 f"{params.name}: has no champion; run `python -m pipeline publish` first"
             )
-        before = earlier(registry, champion, policy)
-        if before is None:
-            raise InputError(
-                f"{registry.name}: version {champion.number} has no champion before it to go back"
-                " to"
-            )
-        trust.check_version(registry, before, policy)
-        record("rollback", registry, champion, to_version=before.number)
-        registry.tag(champion, **{ROLLED_BACK: f"to version {before.number}"})
-        registry.point(CHAMPION, before)
+        return _roll_back(registry, champion, policy)
+
+
+def _say_taken_back(version: Version) -> str:
+    if ROLLED_BACK not in version.tags:
+        raise InputError(f"version {version.number} is not champion; nothing was taken back")
+    return f"version {version.number} was taken back before, {version.tags[ROLLED_BACK]}"
+
+
+def _roll_back(registry: Registry, champion: Version, policy: Policy) -> str:
+    before = earlier(registry, champion, policy)
+    if before is None:
+        raise InputError(
+            f"{registry.name}: version {champion.number} has no champion before it to go back to"
+        )
+    trust.check_version(registry, before, policy)
+    record("rollback", registry, champion, to_version=before.number)
+    registry.tag(champion, **{ROLLED_BACK: f"to version {before.number}"})
+    registry.point(CHAMPION, before)
     return (
-        f"{params.name}: version {before.number} is champion again,"
+        f"{registry.name}: version {before.number} is champion again,"
         f" in place of version {champion.number}"
     )
 
@@ -129,6 +145,14 @@ def earlier(registry: Registry, champion: Version, policy: Policy) -> Version | 
         if ROLLED_BACK not in version.tags and not lapsed:
             return version
     return None
+
+
+def say_rolled_back(version: Version) -> str:
+    """Return why a version that was taken back is not promoted by itself."""
+    return (
+        f"version {version.number} was rolled back {version.tags[ROLLED_BACK]}; delete its"
+        f" tag `{ROLLED_BACK}` in MLflow to let the gate decide again"
+    )
 
 
 def record(action: str, registry: Registry, version: Version, **more: Any) -> str:

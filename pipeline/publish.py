@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline import champion, files, layout, reports, trust
+from pipeline import approve, champion, files, layout, promote, reports, trust
 from pipeline.adapters import signing, tracking
 from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
 from pipeline.champion import CHALLENGER, CHAMPION
@@ -22,7 +22,7 @@ from pipeline.reports import Report
 _DATA_DVC = layout.DATA.with_suffix(".dvc")
 _TAG_CHARS = 5000  # MLflow's limit
 _BEFORE_BUNDLE = tuple(stage for stage in reports.STAGE_REPORTS if stage != "bundle")
-Outcome = Literal["promoted", "refused", "already champion"]
+Outcome = Literal["promoted", "refused", "awaiting approval", "already champion"]
 
 
 class Publication(Report):
@@ -40,12 +40,12 @@ class Publication(Report):
     @property
     def promoted(self) -> bool:
         """Whether this bundle is the champion."""
-        return self.outcome != "refused"
+        return self.outcome in ("promoted", "already champion")
 
     def summary(self) -> str:
         """Return the outcome for a terminal."""
         lines = [self.decision.summary()] if self.decision else []
-        lines += [f"refused: {self.withheld}"] if self.withheld else []
+        lines += [f"withheld: {self.withheld}"] if self.withheld else []
         alias = CHAMPION if self.promoted else CHALLENGER
         lines += [
             f"{self.name} version {self.version}: {self.outcome}; its alias is {alias}",
@@ -109,22 +109,35 @@ def _keep(registry: Registry, version: Version, policy: Policy) -> Publication:
 def _decide(
     registry: Registry, version: Version, present: Version | None, bundle: Bundle, policy: Policy
 ) -> Publication:
-    withheld = _withhold(version)
     checked = trust.check_version(registry, version, policy)
     registry.point(CHALLENGER, version)
     comparison = champion.compare(registry, present, bundle.reports) if present else None
     accepted, refused = waivers.accept(waivers.load(), policy, bundle.digest, trust.today())
     decision = gate.decide(bundle.reports, policy, comparison, accepted)
     decision = decision.model_copy(update={"refused_waivers": refused})
-    promote = decision.promote and not withheld
-    _record(registry, version, decision, withheld)
-    if promote:
-        registry.tag(version, **{champion.PREVIOUS: present.number if present else ""})
-        registry.point(CHAMPION, version)
-    outcome: Outcome = "promoted" if promote else "refused"
+    trust.keep_record(registry, version, trust.DECISION, decision)
+    outcome, withheld = _find_outcome(registry, version, decision, policy)
+    if outcome == "promoted":
+        promote.crown(registry, version, present, decision)
+    else:
+        _record(registry, version, decision, outcome, withheld)
     return _publication(
         registry, version, outcome, checked.signature, decision=decision, withheld=withheld
     )
+
+
+def _find_outcome(
+    registry: Registry, version: Version, decision: Decision, policy: Policy
+) -> tuple[Outcome, str]:
+    """Return what becomes of a version, and why one that the gate passes is not promoted."""
+    if champion.ROLLED_BACK in version.tags:
+        return "refused", champion.say_rolled_back(version)
+    if not decision.promote:
+        return "refused", ""
+    standing = approve.look_up(registry, version, policy)
+    if not standing.why:
+        return "promoted", ""
+    return ("awaiting approval" if standing.word == "awaited" else "refused"), standing.why
 
 
 def read_bundle(name: str) -> Bundle:
@@ -154,6 +167,7 @@ def _add(registry: Registry, bundle: Bundle, policy: Policy) -> Version:
     tags = {
         **tracking.git_tags(),
         BUNDLE_TAG: bundle.digest,
+        approve.AUTHOR_TAG: tracking.git_author(),
         "data_md5": data_md5(),
         "lock_digest": files.sha256_file(_present(layout.LOCK)),
         "policy_digest": policy.digest,
@@ -176,32 +190,20 @@ def _present(path: Path) -> Path:
     return path
 
 
-def _withhold(version: Version) -> str:
-    if champion.ROLLED_BACK not in version.tags:
-        return ""
-    return (
-        f"version {version.number} was rolled back {version.tags[champion.ROLLED_BACK]}; delete its"
-        f" tag `{champion.ROLLED_BACK}` in MLflow to let the gate decide again"
-    )
-
-
-def _record(registry: Registry, version: Version, decision: Decision, withheld: str) -> None:
-    """Keep the decision with the run, in the log and on the version, before it is acted on."""
-    promote = decision.promote and not withheld
+def _record(
+    registry: Registry, version: Version, decision: Decision, outcome: Outcome, withheld: str
+) -> None:
+    """Log that a version is not promoted, and say so on it."""
     reasons = [*decision.reasons(), *filter(None, [withheld])]
     waived = [waiver.model_dump(mode="json") for waiver in decision.waivers()]
-    trust.keep_decision(registry, version, trust.DECISION, decision)
-    action = "promote" if promote else "refuse"
-    log = champion.record(action, registry, version, reasons=reasons, waivers=waived)
+    action = "refuse" if outcome == "refused" else "wait"
+    champion.record(action, registry, version, reasons=reasons, waivers=waived)
     registry.tag(
         version,
-        decision="promoted" if promote else "refused",
+        decision=outcome,
         reasons="; ".join(reasons)[:_TAG_CHARS],
         waivers=", ".join(waiver.rule for waiver in decision.waivers()),
     )
-    if promote:
-        trust.keep_decision(registry, version, trust.PROMOTION, decision)
-        registry.tag(version, log=log)
 
 
 def _publication(

@@ -5,7 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic
 
@@ -20,6 +20,8 @@ from pipeline.reports import BundleReport, EvaluateReport
 
 DECISION = "decision"  # the gate's last word on a version: JSON with its run, by this name
 PROMOTION = "promotion"  # the one by which it became champion, which a later refusal leaves
+
+R = TypeVar("R", bound=pydantic.BaseModel)
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,17 @@ def check_version(registry: Registry, version: Version, policy: Policy) -> Check
     return Checked(folder, signature)
 
 
-def keep_decision(registry: Registry, version: Version, name: str, decision: Decision) -> None:
-    """Keep a decision with a version's run, and its digest on the version."""
-    as_json = decision.model_dump(mode="json")
+def keep_record(
+    registry: Registry, version: Version, name: str, record: pydantic.BaseModel
+) -> None:
+    """Keep a decision or approval with a version's run, and its digest on the version."""
+    as_json = record.model_dump(mode="json")
     registry.log(version, f"{name}.json", as_json)
     registry.tag(version, **{_tag(name): _digest(as_json)})
 
 
-def read_decision(registry: Registry, version: Version, name: str) -> Decision | None:
-    """Return what `keep_decision` has kept; None where it has kept nothing.
+def read_record(registry: Registry, version: Version, name: str, kind: type[R]) -> R | None:
+    """Return what `keep_record` has kept; None where it has kept nothing.
 
     Raises:
         InputError: where it is not what its tag says.
@@ -89,11 +93,16 @@ def read_decision(registry: Registry, version: Version, name: str) -> Decision |
     raw = registry.read(version, f"{name}.json")
     _check_tag(version, _tag(name), _digest(raw))
     try:
-        return Decision.model_validate_json(json.dumps(raw))
+        return kind.model_validate_json(json.dumps(raw))
     except pydantic.ValidationError as error:
         raise InputError(
             f"{name}.json of version {version.number}: {error.errors()[0]['msg']}; publish again"
         ) from error
+
+
+def read_decision(registry: Registry, version: Version, name: str) -> Decision | None:
+    """Return the gate's decision of this name, as `read_record` does."""
+    return read_record(registry, version, name, Decision)
 
 
 def lapsed(registry: Registry, version: Version, policy: Policy, today: datetime.date) -> str:

@@ -7,7 +7,7 @@ its signature, its tags, the gate's decision, the waivers that this rests on, an
 import re
 from pathlib import Path
 
-from pipeline import champion, decisions, files, layout, trust
+from pipeline import approve, champion, decisions, files, layout, trust
 from pipeline.adapters.registry import Registry, Version
 from pipeline.errors import InputError
 from pipeline.policy import rules
@@ -76,6 +76,7 @@ def _verify_version(
     at_champion = registry.at(champion.CHAMPION)
     is_champion = at_champion is not None and at_champion.number == version.number
     found.append(_check_decision(registry, version, is_champion))
+    found += filter(None, [approve.tell(registry, version)])
     if with_log:
         found.append(decisions.check(registry, version.tags.get("log", "")))
     else:

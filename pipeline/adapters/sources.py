@@ -39,13 +39,15 @@ class Batch:
 def list_files(folder: Path) -> list[Path]:
     """Return the data files below ``folder``, sorted by name; hidden files are passed over.
 
+    Where ``folder`` is itself a file, it is the one.
+
     Raises:
         InputError: where the folder is absent or empty, or holds a file of another kind.
     """
-    if not folder.is_dir():
+    if not folder.exists():
         raise InputError(f"{folder}: no such folder; make it, or run `python -m pipeline ingest`")
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    paths = [path for path in paths if not path.name.startswith(".")]
+    below = sorted(path for path in folder.rglob("*") if path.is_file())
+    paths = [folder] if folder.is_file() else [p for p in below if not p.name.startswith(".")]
     if not paths:
         raise InputError(f"{folder}: holds no file; put {', '.join(_KINDS)} there")
     for path in paths:
@@ -70,7 +72,8 @@ def read(folder: Path, required: Sequence[str], optional: Sequence[str] = ()) ->
     for path in list_files(folder):
         with path.open("rb") as stream:
             rows = _rows(path, stream, required, optional)
-            yield from _batches(path.relative_to(folder).as_posix(), rows, stream)
+            name = path.name if path == folder else path.relative_to(folder).as_posix()
+            yield from _batches(name, rows, stream)
 
 
 def _kind(path: Path) -> str:

@@ -84,6 +84,11 @@ def git_tags() -> dict[str, str]:
     return {"git_commit": commit, "git_dirty": dirty} if commit else {}
 
 
+def git_author() -> str:
+    """Return who made the working tree's commit; empty outside git."""
+    return _git("log", "-1", "--format=%an")
+
+
 def _git(*arguments: str) -> str:
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)

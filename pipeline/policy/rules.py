@@ -112,7 +112,8 @@ class PolicyFile(Section):
 
     confidence: float = pydantic.Field(gt=0.5, lt=1)  # least, of every interval
     require_signature: bool = False  # whether a bundle must be signed to be champion
-    approvers: dict[str, str] = pydantic.Field(default_factory=dict)  # of waivers: name -> key
+    approval: Literal["none", "required"] = "none"  # of a bundle that the gate passes, by a person
+    approvers: dict[str, str] = pydantic.Field(default_factory=dict)  # name -> public key
     rules: tuple[Rule, ...]
 
     @pydantic.field_validator("rules")
@@ -125,6 +126,12 @@ class PolicyFile(Section):
         if not any(rule.severity == "block" for rule in rules):
             raise ValueError("no rule blocks, so everything would be promoted")
         return rules
+
+    @pydantic.model_validator(mode="after")
+    def _has_someone_to_approve(self) -> Self:
+        if self.approval == "required" and not self.approvers:
+            raise ValueError("approval is required and approvers names nobody who could give it")
+        return self
 
 
 class Policy(PolicyFile):

@@ -10,7 +10,7 @@ import datetime
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import pydantic
 
@@ -101,7 +101,16 @@ def refusal(waiver: Waiver, policy: Policy, bundle: str, today: datetime.date) -
     return f"it expired on {waiver.expires}" if today > waiver.expires else ""
 
 
-def is_signed(waiver: Waiver, public_key: str) -> bool:
+class Signed(Protocol):
+    """What a person has signed."""
+
+    @property
+    def signature(self) -> str: ...  # noqa: D102
+
+    def message(self) -> bytes: ...  # noqa: D102
+
+
+def is_signed(signed: Signed, public_key: str) -> bool:
     """Return whether the signature is the approver's: ECDSA, SHA-256 (FIPS 186-5, section 6).
 
     ``public_key`` is what stands between the lines BEGIN and END of a PEM public key.
@@ -114,8 +123,8 @@ def is_signed(waiver: Waiver, public_key: str) -> bool:
         key = serialization.load_der_public_key(base64.b64decode(public_key))
         if not isinstance(key, ec.EllipticCurvePublicKey):
             return False
-        signature = base64.b64decode(waiver.signature, validate=True)
-        key.verify(signature, waiver.message(), ec.ECDSA(hashes.SHA256()))
+        signature = base64.b64decode(signed.signature, validate=True)
+        key.verify(signature, signed.message(), ec.ECDSA(hashes.SHA256()))
     except (InvalidSignature, UnsupportedAlgorithm, binascii.Error, ValueError):
         return False
     return True

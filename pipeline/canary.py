@@ -1,0 +1,135 @@
+"""``python -m pipeline compare FILE``: challenger and champion on fresh labelled rows.
+
+The rows are taken to be fresh: rows that a bundle has learnt flatter it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import champion, drift, files, reports, trust
+from pipeline.adapters.registry import Registry, Version
+from pipeline.champion import CHALLENGER, CHAMPION
+from pipeline.drift import Labelled
+from pipeline.errors import InputError
+from pipeline.measure import intervals, paired
+from pipeline.params import BundleParams
+from pipeline.policy import rules
+from pipeline.reports import Estimate, FinetuneReport, PairedTest, Report
+
+_CONFIDENCE = 0.95
+
+
+class Canary(Report):
+    """Two versions' answers to the same labelled rows."""
+
+    name: str
+    challenger: str  # versions in the registry
+    champion: str
+    rows_sha256: str  # of the file
+    test: PairedTest  # of accuracies, challenger minus champion
+    disagreement: Estimate  # share of rows that the two answer differently
+    accuracies: tuple[Estimate, Estimate]  # of the challenger, of the champion
+
+    def summary(self) -> str:
+        """Return the comparison for a terminal."""
+        p = "undefined" if self.test.p_value is None else f"{self.test.p_value:.3g}"
+        ours, theirs = map(_show, self.accuracies)
+        return (
+            f"{self.name}: version {self.challenger} against version {self.champion}, champion\n"
+            f"accuracy      {ours} against {theirs}\n"
+            f"difference    {_show(self.test.difference)}, p = {p}\n"
+            f"disagreement  {_show(self.disagreement)}"
+        )
+
+
+def compare(params: BundleParams, path: Path, number: str | None = None) -> Canary:
+    """Let a version (the challenger, where none is named) and the champion answer a file's rows.
+
+    Both bundles are verified before they are loaded. The comparison goes to the log; no text does.
+
+    Raises:
+        InputError: where there are not two versions, one is not whole, or no row can be read.
+    """
+    registry = Registry(params.name)
+    ours, theirs = _find_both(registry, number)
+    folders = _verify(registry, ours), _verify(registry, theirs)
+    labels = _labels(folders)
+    rows = _read(path, labels)
+    right = [_ask(folder, list(rows.texts)) for folder in folders]
+    canary = Canary(
+        name=params.name,
+        challenger=ours.number,
+        champion=theirs.number,
+        rows_sha256=files.sha256_file(path),
+        **measure(right[0], right[1], rows.labels),
+    )
+    champion.record("compare", registry, ours, canary=canary.model_dump(mode="json"))
+    return canary
+
+
+def measure(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray) -> dict[str, object]:
+    """Compare two lists of answers (n,) to rows of these labels (n,), row by row."""
+    right = ours == labels, theirs == labels
+    n = len(labels)
+    return {
+        "test": paired.compare(CHAMPION, *right, _CONFIDENCE),
+        "disagreement": intervals.wilson(int((ours != theirs).sum()), n, _CONFIDENCE),
+        "accuracies": tuple(intervals.wilson(int(each.sum()), n, _CONFIDENCE) for each in right),
+    }
+
+
+def _find_both(registry: Registry, number: str | None) -> tuple[Version, Version]:
+    theirs = registry.at(CHAMPION)
+    ours = registry.get(number) if number else registry.at(CHALLENGER)
+    if theirs is None:
+        raise InputError(f"{registry.name}: has no champion to compare with")
+    if ours is None or ours.number == theirs.number:
+        raise InputError(
+            f"{registry.name}: no other version than the champion; name one: --version"
+        )
+    return ours, theirs
+
+
+def _verify(registry: Registry, version: Version) -> Path:
+    return trust.check_version(registry, version, rules.load()).folder
+
+
+def _labels(folders: Sequence[Path]) -> tuple[str, ...]:
+    ours, theirs = map(_read_labels, folders)
+    if ours != theirs:
+        raise InputError(
+            f"the challenger's labels are {', '.join(ours)} and the champion's"
+            f" {', '.join(theirs)}: they cannot be compared"
+        )
+    return ours
+
+
+def _read_labels(folder: Path) -> tuple[str, ...]:
+    where = folder / "reports" / "finetune.json"
+    return reports.parse(FinetuneReport, files.read_json(where), str(where), "finetune").labels
+
+
+def _read(path: Path, labels: Sequence[str]) -> Labelled:
+    rows = drift.read_labelled(path, labels)
+    if not len(rows.ids):
+        raise InputError(f"{path}: holds no row with a text")
+    unknown = int((rows.labels < 0).sum())
+    if unknown:
+        raise InputError(
+            f"{path}: {unknown} rows have a label that is none of {', '.join(labels)}; mend them"
+        )
+    return rows
+
+
+def _ask(folder: Path, texts: Sequence[str]) -> np.ndarray:
+    from pipeline.encoder import classifier
+
+    return classifier.load_bundle(folder).probabilities(texts).argmax(axis=1)
+
+
+def _show(estimate: Estimate) -> str:
+    if estimate.point is None or estimate.low is None or estimate.high is None:
+        return f"undefined ({estimate.note})"
+    return f"{estimate.point:.4f} [{estimate.low:.4f}, {estimate.high:.4f}], n = {estimate.n:,}"

@@ -1,0 +1,103 @@
+"""``python -m pipeline promote VERSION``: make a version champion by the gate's recorded word.
+
+For a version that the gate has passed and that waited: nothing is measured again, so what the gate
+compared it with must still be the champion.
+"""
+
+from typing import Literal
+
+from pipeline import approve, champion, files, trust
+from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline.champion import CHAMPION
+from pipeline.params import BundleParams
+from pipeline.policy import rules, waivers
+from pipeline.policy.gate import Decision
+from pipeline.policy.rules import Policy
+from pipeline.reports import Report
+
+
+class Promotion(Report):
+    """What became of a version."""
+
+    name: str
+    version: str
+    outcome: Literal["promoted", "already champion", "refused"]
+    why: str = ""  # it is refused
+
+    def summary(self) -> str:
+        """Return the outcome as a line."""
+        return f"{self.name} version {self.version}: {self.outcome}" + (
+            f": {self.why}" if self.why else ""
+        )
+
+
+def promote(params: BundleParams, number: str) -> Promotion:
+    """Make a version champion, if the gate has passed it and nothing has changed since.
+
+    Raises:
+        InputError: where the version is not whole, or MLflow cannot be reached.
+    """
+    registry, policy = Registry(params.name), rules.load()
+    with files.locked(champion.LOCK):
+        version, present = registry.get(number), registry.at(CHAMPION)
+        if present is not None and present.number == version.number:
+            return Promotion(name=params.name, version=number, outcome="already champion")
+        trust.check_version(registry, version, policy)
+        decision = trust.read_decision(registry, version, trust.DECISION)
+        why = _refusal(registry, version, present, decision, policy)
+        if decision is None or why:
+            return Promotion(name=params.name, version=number, outcome="refused", why=why)
+        crown(registry, version, present, decision)
+    return Promotion(name=params.name, version=number, outcome="promoted")
+
+
+def crown(
+    registry: Registry, version: Version, present: Version | None, decision: Decision
+) -> None:
+    """Log the promotion, keep the decision that it rests on, and move the alias last."""
+    waived = [waiver.model_dump(mode="json") for waiver in decision.waivers()]
+    log = champion.record("promote", registry, version, reasons=[], waivers=waived)
+    trust.keep_record(registry, version, trust.PROMOTION, decision)
+    registry.tag(
+        version,
+        decision="promoted",
+        reasons="",
+        waivers=", ".join(waiver.rule for waiver in decision.waivers()),
+        log=log,
+        **{champion.PREVIOUS: present.number if present else ""},
+    )
+    registry.point(CHAMPION, version)
+
+
+def _refusal(
+    registry: Registry,
+    version: Version,
+    present: Version | None,
+    decision: Decision | None,
+    policy: Policy,
+) -> str:
+    """Return why a version may not be champion; empty where it may."""
+    if decision is None:
+        return "the gate has not decided on it; run `python -m pipeline publish`"
+    if not decision.promote:
+        return "; ".join(decision.reasons())
+    if champion.ROLLED_BACK in version.tags:
+        return champion.say_rolled_back(version)
+    stale = _say_stale(version, present, decision, policy)
+    return stale or approve.look_up(registry, version, policy).why
+
+
+def _say_stale(
+    version: Version, present: Version | None, decision: Decision, policy: Policy
+) -> str:
+    """Return what has changed since the gate passed a version; empty where nothing has."""
+    if decision.policy_digest != policy.digest:
+        return "the gate decided by another policy.yaml; run `dvc repro`, then publish"
+    compared = decision.champion.version if decision.champion else None
+    if compared != (present.number if present else None):
+        return "the champion is another than the gate compared it with; publish its bundle again"
+    for waiver in decision.waivers():
+        why = waivers.refusal(waiver, policy, version.tags[BUNDLE_TAG], trust.today())
+        if why:
+            return f"the waiver of {waiver.rule} does not hold: {why}"
+    return ""
