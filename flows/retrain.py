@@ -27,8 +27,10 @@ LOCK = layout.STATE / "retrain.lock"  # held by the one run in this clone
 @flow(name="retrain", validate_parameters=True)
 def retrain(
     when: When = "always", promote: bool = True
-) -> publish.Publication | State[None] | None:
+) -> State[publish.Publication] | State[None] | None:
     """Run the stages in DVC's order, each on what it needs, then publish what they made.
+
+    The run ends as Promoted, Refused, AwaitingApproval, AlreadyChampion, or Skipped.
 
     Args:
         when: Run always; when DVC's hash of data/ is not the champion's; or when the new labelled
@@ -52,7 +54,7 @@ def _ask(when: When) -> Answer:
     return answer
 
 
-def _run(promote: bool) -> publish.Publication | None:
+def _run(promote: bool) -> State[publish.Publication] | None:
     with _mlflow_run() as parent_run:
         for node in graph.nodes():
             stage.run_stage.with_options(name=node.name, tags=[node.pool])(node.name, parent_run)
@@ -61,7 +63,11 @@ def _run(promote: bool) -> publish.Publication | None:
     publication = publish_bundle()
     if publication.outcome == "awaiting approval":
         ask_for_approval(publication)
-    return publication
+    return Completed(
+        name=publication.outcome.title().replace(" ", ""),  # an event that automations can expect
+        message=publication.withheld or f"{publication.name} version {publication.version}",
+        data=publication,
+    )
 
 
 @contextlib.contextmanager

@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import bundle_factory
 import pytest
-import report_factory
 import yaml
+from approval_factory import APPROVER, AUTHOR, build, init_git
 from signing_keys import Keys
 
 from pipeline import approve, decisions, files, layout, promote, publish, reports, verify
@@ -19,8 +18,6 @@ from pipeline.adapters.registry import Registry
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
 from pipeline.policy import approvals, rules
-
-AUTHOR, APPROVER = "Ann Author", "Abe Approver"
 
 
 @pytest.fixture
@@ -37,24 +34,9 @@ def params(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
     monkeypatch.delenv(signing.PRIVATE_KEY, raising=False)
     monkeypatch.delenv(signing.PUBLIC_KEY, raising=False)
-    git = ("git", "-c", f"user.name={AUTHOR}", "-c", "user.email=a@example.org")
-    subprocess.run([*git, "init", "--quiet"], check=True)
-    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", "x"], check=True)
+    init_git()
     build(tmp_path.name, keys)
     return BundleParams(name=tmp_path.name)
-
-
-def build(name: str, keys: Keys, seed: int = 0, **policy: Any) -> None:
-    bundle_factory.build(name, seed=seed)
-    raw = yaml.safe_load(layout.POLICY.read_text())
-    raw |= {"approval": "required", "approvers": {APPROVER: keys.line, AUTHOR: keys.line}} | policy
-    layout.POLICY.write_text(yaml.safe_dump(raw))
-    made = report_factory.make(files.sha256_file(layout.POLICY))
-    reports.write("evaluate", made["evaluate"])
-    bundle_factory.write_bundle(name, seed)
-    config = yaml.safe_load(Path("params.yaml").read_text())
-    config["bundle"]["name"] = name
-    Path("params.yaml").write_text(yaml.safe_dump(config))
 
 
 def say(params: BundleParams, word: approvals.Word = "approve", **changes: str) -> str:

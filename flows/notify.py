@@ -1,0 +1,58 @@
+"""``python -m flows.notify URL``: let Prefect's server POST to a webhook what wants a person.
+
+It makes the block and the automation `charter-oncall`, or makes them anew: a run of a flow of ours
+that failed, crashed, was refused, or awaits approval. The server calls, not a worker.
+"""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Sequence
+
+from prefect.automations import Automation
+from prefect.blocks.webhook import Webhook
+from prefect.events.actions import CallWebhook
+from prefect.events.schemas.automations import EventTrigger, Posture
+
+NAME = "charter-oncall"
+FLOWS = ("retrain", "approve", "promote", "rollback", "verify", "compare")
+STATES = ("Failed", "Crashed", "TimedOut", "Refused", "AwaitingApproval")
+_PAYLOAD = """{
+  "flow": {{ flow.name | tojson }},
+  "run": {{ flow_run.name | tojson }},
+  "state": {{ flow_run.state.name | tojson }},
+  "message": {{ flow_run.state.message | tojson }},
+  "page": {{ flow_run | ui_url | tojson }}
+}"""
+
+
+def notify(url: str) -> None:
+    """Make the block and the automation; what is there of this name is replaced."""
+    block = Webhook(url=url, headers={"Content-Type": "application/json"})
+    block_id = block.save(NAME, overwrite=True)
+    with contextlib.suppress(ValueError):  # there is none
+        Automation.read(name=NAME).delete()
+    Automation(
+        name=NAME,
+        description="Runs that want a person, to a webhook.",
+        trigger=EventTrigger(
+            expect={f"prefect.flow-run.{state}" for state in STATES},
+            match_related={"prefect.resource.role": "flow", "prefect.resource.name": list(FLOWS)},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=[CallWebhook(block_document_id=block_id, payload=_PAYLOAD)],
+    ).create()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Notify the URL given."""
+    parser = argparse.ArgumentParser(prog="python -m flows.notify", description=__doc__)
+    parser.add_argument("url", help="receives a POST with JSON; a secret of Prefect's server")
+    notify(parser.parse_args(arguments).url)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

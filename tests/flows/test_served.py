@@ -1,0 +1,209 @@
+"""Against a real Prefect server and runner: forms, overlap, approval, time-out and the webhook."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import approval_factory
+import httpx
+import pytest
+import yaml
+from signing_keys import Keys
+
+from pipeline import decisions, publish
+from pipeline.adapters.registry import Registry
+from pipeline.params import BundleParams
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+NAME = "served"
+SERVE = """
+from prefect import serve
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.deployments.runner import EntrypointType
+from flows import promote, retrain
+one = ConcurrencyLimitConfig(limit=1, collision_strategy="CANCEL_NEW")
+by = {"entrypoint_type": EntrypointType.MODULE_PATH}
+serve(
+    retrain.retrain.to_deployment("retrain", concurrency_limit=one, **by),
+    promote.approve.to_deployment("approve", **by),
+)
+"""
+WAIT = "sleep 3 && mkdir -p build/wait && echo '{}' > build/wait/report.json"
+
+
+class Api:
+    """A Prefect server's API."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=url, timeout=30)
+
+    def get(self, path: str) -> Any:
+        return self._client.get(path).raise_for_status().json()
+
+    def post(self, path: str, **body: Any) -> Any:
+        return self._client.post(path, json=body).raise_for_status().json()
+
+    def start(self, name: str, **parameters: Any) -> str:
+        deployment = self.get(f"/deployments/name/{name}/{name}")["id"]
+        path = f"/deployments/{deployment}/create_flow_run"
+        return str(self.post(path, parameters=parameters)["id"])
+
+    def state(self, run: str) -> dict[str, Any]:
+        state: dict[str, Any] = self.get(f"/flow_runs/{run}")["state"]
+        return state
+
+    def wait(self, run: str, *types: str, after: str = "") -> dict[str, Any]:
+        """Return a run's state once it is of these types, and another than ``after``."""
+        return until(lambda: (s := self.state(run))["type"] in types and s["id"] != after and s)
+
+
+def until(found: Callable[[], Any], seconds: float = 60) -> Any:
+    """Return what ``found`` returns once it is something."""
+    deadline = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.2)
+    return value
+
+
+@pytest.fixture(scope="module")
+def posts() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A webhook on loopback: its URL, and what it was sent."""
+    received: list[dict[str, Any]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/oncall", received
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, mlflow_uri: str) -> Iterator[Path]:
+    """A bundle that the gate passes, a policy that asks for a person, and one slow stage."""
+    folder = tmp_path_factory.mktemp("served") / "work"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
+        approval_factory.init_git()
+        approval_factory.build(NAME, Keys(folder))
+        subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True)
+        stage = {"cmd": WAIT, "outs": ["build/wait"]}
+        Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"wait": stage}}))
+        Path("data.dvc").write_text(
+            "outs:\n- md5: 0123456789abcdef0123456789abcdef\n  path: data\n"
+        )
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def api(workspace: Path, posts: tuple[str, Any]) -> Iterator[Api]:
+    """A server and a runner in the workspace, and the webhook made known to the server."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    own = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "PREFECT_API_URL": url,
+        "PREFECT_HOME": str(workspace / ".prefect"),
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "1",
+    }
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*command: str) -> None:
+        with (workspace / f"{len(started)}.log").open("wb") as log:
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, *command],
+                    env=os.environ | own,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            )
+
+    try:
+        start("-m", "prefect", "server", "start", "--port", str(port))
+        until(lambda: is_up(url))
+        start("-c", SERVE)
+        start("-m", "flows.notify", posts[0])
+        assert started[-1].wait(60) == 0, (workspace / "2.log").read_text()
+        until(lambda: httpx.get(f"{url}/deployments/name/approve/approve").is_success)
+        yield Api(url)
+    finally:
+        for process in reversed(started):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def is_up(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_two_retrainings_do_not_overlap_and_a_person_promotes(
+    api: Api, workspace: Path, posts: tuple[str, list[dict[str, Any]]]
+) -> None:
+    """The second is cancelled by the server; the first awaits a person, and the webhook says so."""
+    form = api.get("/deployments/name/retrain/retrain")["parameter_openapi_schema"]["properties"]
+    assert form["when"]["enum"] == ["always", "data", "drift"]
+    assert form["promote"]["type"] == "boolean"
+    runs = [api.start("retrain"), api.start("retrain")]
+    states = [api.wait(run, "COMPLETED", "CANCELLED", "FAILED", "CRASHED") for run in runs]
+    assert sorted(state["name"] for state in states) == ["AwaitingApproval", "Cancelled"]
+    assert "python -m pipeline approve 1" in next(s["message"] for s in states if s["message"])
+
+    (run,) = until(lambda: api.post("/flow_runs/filter", flows={"name": {"any_": ["approve"]}}))
+    asked = api.wait(run["id"], "PAUSED")
+    assert asked["name"] == "Suspended"
+    answer = {"name": "Bea", "decision": "approve", "reason": "I read the report."}
+    api.post(f"/flow_runs/{run['id']}/resume", run_input=answer)
+    again = api.wait(run["id"], "PAUSED", "FAILED", after=asked["id"])
+    assert again["type"] == "PAUSED"  # Bea is no approver: another is asked
+    assert Registry(NAME).at("champion") is None
+    answer["name"] = approval_factory.APPROVER
+    api.post(f"/flow_runs/{run['id']}/resume", run_input=answer)
+    assert api.wait(run["id"], "COMPLETED", "FAILED", "CRASHED")["type"] == "COMPLETED"
+    promoted = Registry(NAME).at("champion")
+    assert promoted is not None
+    assert promoted.number == "1"
+    actions = [json.loads(line)["action"] for line in decisions.read()]
+    assert actions == ["wait", "approve", "promote"]
+    assert ("retrain", "AwaitingApproval") in {(p["flow"], p["state"]) for p in posts[1]}
+
+
+def test_nobody_answering_is_a_refusal_and_the_webhook_hears_of_it(
+    api: Api, workspace: Path, posts: tuple[str, list[dict[str, Any]]]
+) -> None:
+    version = publish.publish(BundleParams(name=NAME)).version
+    run = api.start("approve", version=version, timeout_h=1 / 3600)
+    api.wait(run, "FAILED")
+    post = until(lambda: [p for p in posts[1] if p["flow"] == "approve"])[-1]
+    assert post["state"] == "Failed"
+    assert f"/runs/flow-run/{run}" in post["page"]
