@@ -1,4 +1,4 @@
-"""data/ imported from another DVC repository on disk: `dvc import`, `dvc update`, and no overlap."""
+"""data/ imported from another DVC repository: `dvc import`, `dvc update`, and no overlap."""
 
 import json
 import subprocess
@@ -93,7 +93,7 @@ def test_imported_data_that_were_edited_here_are_refused(upstream: Path, ours: P
         repo.imp(str(upstream), "data")
     with Path("data/labelled/rows.jsonl").open("a") as rows:
         rows.write('{"text": "one more", "label": 1}\n')
-    with pytest.raises(InputError, match="data/ is not what data.dvc records"):
+    with pytest.raises(InputError, match=r"data/ is not what data\.dvc records"):
         graph.check_data()
 
 
