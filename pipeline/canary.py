@@ -21,26 +21,33 @@ from pipeline.reports import Estimate, FinetuneReport, PairedTest, Report
 _CONFIDENCE = 0.95
 
 
+class Measured(Report):
+    """Two classifiers' answers to the same labelled rows."""
+
+    test: PairedTest  # of accuracies, challenger minus champion
+    disagreement: Estimate  # share of rows that the two answer differently
+    challenger: Estimate  # accuracies
+    champion: Estimate
+
+
 class Canary(Report):
-    """Two versions' answers to the same labelled rows."""
+    """A version and the champion on the rows of a file."""
 
     name: str
     challenger: str  # versions in the registry
     champion: str
-    rows_sha256: str  # of the file
-    test: PairedTest  # of accuracies, challenger minus champion
-    disagreement: Estimate  # share of rows that the two answer differently
-    accuracies: tuple[Estimate, Estimate]  # of the challenger, of the champion
+    rows_sha256: str  # of every file
+    measured: Measured
 
     def summary(self) -> str:
         """Return the comparison for a terminal."""
-        p = "undefined" if self.test.p_value is None else f"{self.test.p_value:.3g}"
-        ours, theirs = map(_show, self.accuracies)
+        found = self.measured
+        p = "undefined" if found.test.p_value is None else f"{found.test.p_value:.3g}"
         return (
             f"{self.name}: version {self.challenger} against version {self.champion}, champion\n"
-            f"accuracy      {ours} against {theirs}\n"
-            f"difference    {_show(self.test.difference)}, p = {p}\n"
-            f"disagreement  {_show(self.disagreement)}"
+            f"accuracy      {_show(found.challenger)} against {_show(found.champion)}\n"
+            f"difference    {_show(found.test.difference)}, p = {p}\n"
+            f"disagreement  {_show(found.disagreement)}"
         )
 
 
@@ -57,27 +64,31 @@ def compare(params: BundleParams, path: Path, number: str | None = None) -> Cana
     folders = _verify(registry, ours), _verify(registry, theirs)
     labels = _labels(folders)
     rows = _read(path, labels)
-    right = [_ask(folder, list(rows.texts)) for folder in folders]
+    answers = [_ask(folder, list(rows.texts)) for folder in folders]
     canary = Canary(
         name=params.name,
         challenger=ours.number,
         champion=theirs.number,
-        rows_sha256=files.sha256_file(path),
-        **measure(right[0], right[1], rows.labels),
+        rows_sha256=_digest(path),
+        measured=measure(answers[0], answers[1], rows.labels),
     )
     champion.record("compare", registry, ours, canary=canary.model_dump(mode="json"))
     return canary
 
 
-def measure(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray) -> dict[str, object]:
+def measure(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray) -> Measured:
     """Compare two lists of answers (n,) to rows of these labels (n,), row by row."""
-    right = ours == labels, theirs == labels
-    n = len(labels)
-    return {
-        "test": paired.compare(CHAMPION, *right, _CONFIDENCE),
-        "disagreement": intervals.wilson(int((ours != theirs).sum()), n, _CONFIDENCE),
-        "accuracies": tuple(intervals.wilson(int(each.sum()), n, _CONFIDENCE) for each in right),
-    }
+    right, their_right = ours == labels, theirs == labels
+    return Measured(
+        test=paired.compare(CHAMPION, right, their_right, _CONFIDENCE),
+        disagreement=_share(ours != theirs),
+        challenger=_share(right),
+        champion=_share(their_right),
+    )
+
+
+def _share(rows: np.ndarray) -> Estimate:
+    return intervals.wilson(int(rows.sum()), len(rows), _CONFIDENCE)
 
 
 def _find_both(registry: Registry, number: str | None) -> tuple[Version, Version]:
@@ -121,6 +132,12 @@ def _read(path: Path, labels: Sequence[str]) -> Labelled:
             f"{path}: {unknown} rows have a label that is none of {', '.join(labels)}; mend them"
         )
     return rows
+
+
+def _digest(path: Path) -> str:
+    if path.is_file():
+        return files.sha256_file(path)
+    return files.sha256_digests(files.sha256_tree(path))
 
 
 def _ask(folder: Path, texts: Sequence[str]) -> np.ndarray:

@@ -12,6 +12,7 @@ from pipeline.adapters import sources
 from pipeline.measure import drift
 from pipeline.params import DriftParams
 from pipeline.policy.multiplicity import holm
+from pipeline.reports import Estimate
 from pipeline.reports.drift import DriftReport, DriftTest, Part
 from pipeline.text.normal import normalise, text_id
 from pipeline.text.tables import parse_label
@@ -111,7 +112,7 @@ def write(report: DriftReport) -> None:
 
 def _test(
     ours: Labelled, theirs: Labelled, params: DriftParams, embed: Embed
-) -> tuple[tuple[DriftTest, ...], drift.Estimate]:
+) -> tuple[tuple[DriftTest, ...], Estimate]:
     texts = [*ours.texts, *theirs.texts]
     partings = drift.draw_partings(len(ours.ids), len(theirs.ids), params.permutations, params.seed)
     words = split_words([normalise(text) for text in texts])

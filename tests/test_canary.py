@@ -31,12 +31,12 @@ def test_figures_are_those_of_a_hand_count() -> None:
     ours = np.array([0, 0, 0, 0, 0, 0, 0, 1, 1, 1])
     theirs = np.array([0, 0, 0, 0, 0, 1, 1, 0, 1, 1])
     found = canary.measure(ours, theirs, labels)
-    test, shares = found["test"], found["accuracies"]
+    test = found.test
     assert test.difference.point == pytest.approx(0.1)
     assert test.difference.n == 10
     assert test.p_value == 1  # two against one of three
-    assert found["disagreement"].point == pytest.approx(0.3)
-    assert [share.point for share in shares] == pytest.approx([0.7, 0.6])
+    assert found.disagreement.point == pytest.approx(0.3)
+    assert [found.challenger.point, found.champion.point] == pytest.approx([0.7, 0.6])
 
 
 def write_rows(path: Path, count: int = 40) -> list[str]:
@@ -67,7 +67,9 @@ def test_both_bundles_answer_the_rows_and_the_log_has_it_without_text(
     assert f"difference    {expected:.4f} [" in said
     entry = json.loads(decisions.read()[-1])
     assert entry["action"] == "compare"
-    assert entry["canary"]["disagreement"]["point"] == pytest.approx((ours != theirs).mean())
+    assert entry["canary"]["measured"]["disagreement"]["point"] == pytest.approx(
+        (ours != theirs).mean()
+    )
     assert (entry["canary"]["challenger"], entry["canary"]["champion"]) == ("2", "1")
     assert "film" not in json.dumps(entry)
 
