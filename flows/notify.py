@@ -5,12 +5,13 @@ that failed, crashed, was refused, or awaits approval. The server calls, not a w
 """
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Sequence
+from uuid import UUID
 
 from prefect.automations import Automation
 from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import get_client
 from prefect.events.actions import CallWebhook
 from prefect.events.schemas.automations import EventTrigger, Posture
 
@@ -28,10 +29,11 @@ _PAYLOAD = """{
 
 def notify(url: str) -> None:
     """Make the block and the automation; what is there of this name is replaced."""
-    block = Webhook(url=url, headers={"Content-Type": "application/json"})
-    block_id = block.save(NAME, overwrite=True)
-    with contextlib.suppress(ValueError):  # there is none
-        Automation.read(name=NAME).delete()
+    block = Webhook.model_validate({"url": url, "headers": {"Content-Type": "application/json"}})
+    block_id = UUID(str(block.save(NAME, overwrite=True)))
+    with get_client(sync_client=True) as client:
+        for known in client.read_automations_by_name(NAME):
+            client.delete_automation(known.id)
     Automation(
         name=NAME,
         description="Runs that want a person, to a webhook.",

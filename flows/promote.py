@@ -76,7 +76,7 @@ def _say(version: str, name: str, decision: Word, reason: str) -> str:
 def ask_for_approval(publication: Publication) -> None:
     """Start the flow that waits for a person, once a version, where it is deployed."""
     try:
-        run = run_deployment(
+        run_deployment(
             _APPROVE,
             parameters={"version": publication.version, "card": publication.markdown()},
             timeout=0,
@@ -86,7 +86,7 @@ def ask_for_approval(publication: Publication) -> None:
     except ObjectNotFound:
         get_run_logger().info("no deployment %s: %s", _APPROVE, publication.withheld)
         return
-    get_run_logger().info("waits for a person: flow run %s", run.name)
+    get_run_logger().info("%s waits for a person's word", _APPROVE)
 
 
 @flow(name="promote", validate_parameters=True)

@@ -4,8 +4,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
-from typing import get_args
-from uuid import UUID
+from typing import Any, cast, get_args
 
 from prefect import flow, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
@@ -21,6 +20,7 @@ from pipeline.__main__ import REFUSED_CODE
 from pipeline.adapters import tracking
 from pipeline.errors import InputError
 
+SKIPPED = "Skipped"  # the state of a run that had nothing to do
 LOCK = layout.STATE / "retrain.lock"  # held by the one run in this clone
 
 
@@ -40,7 +40,7 @@ def retrain(
     with files.held(LOCK, "retrain"):
         answer = _ask(when)
         if not answer.run:
-            return Completed(name="Skipped", message=answer.why)
+            return Completed(name=SKIPPED, message=answer.why)
         return _run(promote)
 
 
@@ -109,21 +109,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ingest.run(params.load().ingest, print)
         graph.check_data()
         state = retrain(parsed.when, promote=not parsed.no_promote, return_state=True)
-        publication = state.result()
+        publication = cast("publish.Publication | None", state.result())
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    print(_whereabouts(publication, state.state_details.flow_run_id))
+    print(_whereabouts(publication, state))
     return REFUSED_CODE if publication and not publication.promoted else 0
 
 
-def _whereabouts(publication: publish.Publication | None, flow_run: UUID | None) -> str:
+def _whereabouts(publication: publish.Publication | None, state: State[Any]) -> str:
     settings = get_current_settings()
     here = f"http://{settings.server.api.host}:{settings.server.api.port}"
-    prefect = f"{settings.ui_url or here}/runs/flow-run/{flow_run}"
+    page = f"{settings.ui_url or here}/runs/flow-run/{state.state_details.flow_run_id}"
     after = "" if settings.api.url else " (after `make ui`)"
     made = publication.summary() if publication else f"bundle    {layout.stage_dir('bundle')}"
-    return f"\n{made}\nPrefect   {prefect}{after}"
+    if state.name == SKIPPED:
+        made = f"skipped   {state.message}"
+    return f"\n{made}\nPrefect   {page}{after}"
 
 
 if __name__ == "__main__":
