@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -69,9 +70,12 @@ def run_stage(name: str, parent_run: str | None = None) -> State[Any]:
 
 
 def _reproduce(name: str, parent_run: str | None) -> None:
-    environment = dict(os.environ) | ({tracking.PARENT_RUN: parent_run} if parent_run else {})
+    root = str(Path(__file__).parents[1])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    parent = {tracking.PARENT_RUN: parent_run} if parent_run else {}
+    environment = {**os.environ, "PYTHONPATH": path, **parent}
     process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", "--single-item", name],
+        [sys.executable, "-m", "flows.run_dvc", "repro", "--single-item", name],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -36,14 +36,17 @@ def append(action: str, **facts: Any) -> Head:
 
 
 def read() -> list[str]:
-    """Return the log's lines; none where there is no log."""
+    """Return the log's lines; none where there is no log.
+
+    A last line without its end is one whose process was killed before it was written, and no entry.
+    """
     if not LOG.is_file():
         return []
     try:
         text = LOG.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{LOG}: byte {error.start} is not UTF-8; restore the log") from None
-    return text.removesuffix("\n").split("\n") if text else []
+    return text.split("\n")[:-1]
 
 
 def witness(registry: Registry, head: Head) -> None:

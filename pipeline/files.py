@@ -1,11 +1,13 @@
 """Files that are whole or absent: a temporary name, fsync, rename. And their digests."""
 
 import contextlib
+import errno
 import fcntl
+import glob
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _remove_left(path)
     try:
         yield temporary
         _fsync(temporary)
@@ -35,6 +38,25 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _remove_left(path: Path) -> None:
+    """Remove what processes that were killed have left of this file."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        pid = left.name.split(".")[-2]
+        if pid.isdigit() and not is_alive(int(pid)):
+            left.unlink(missing_ok=True)
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process of this machine is there, and no zombie."""
+    try:
+        os.kill(pid, 0)
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's, or there is no /proc
+        return True
 
 
 def _fsync(path: Path) -> None:
@@ -63,19 +85,38 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append a line to a log in one write, and see it onto the disk."""
+    """Append a line to a log, whole or not at all, and see it onto the disk.
+
+    The end of a line that another process could not finish is taken away first.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab", buffering=0) as stream:
-        stream.write(f"{line}\n".encode())
-        os.fsync(stream.fileno())
+    with path.open("a+b", buffering=0) as stream:
+        stream.seek(0)
+        whole = stream.read().rfind(b"\n") + 1
+        stream.truncate(whole)
+        data = f"{line}\n".encode()
+        try:
+            if stream.write(data) != len(data):  # a full disk takes a part and says nothing
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            os.fsync(stream.fileno())
+        except OSError:
+            stream.truncate(whole)
+            raise
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that is the file ``path``, after waiting until no other process holds it."""
+def locked(path: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    """Hold the lock that is the file ``path``, after waiting until no other process holds it.
+
+    ``say`` is told where there is a wait. A process that is killed releases its locks.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)  # released with the stream, also by a process killed
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"{path}: waiting for the process that holds it")
+            fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
 
