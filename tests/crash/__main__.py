@@ -1,4 +1,4 @@
-"""``python -m crash``: crash runs at random moments, run them again, compare with an undisturbed one.
+"""``python -m crash``: crash runs at random moments, run them again, compare the results.
 
 Prints the seed, a line for each trial, and a table. ``make crash`` runs all; see --help for fewer.
 """

@@ -4,7 +4,6 @@ import contextlib
 import os
 import random
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -131,17 +130,13 @@ def cut_checkpoint(world: World, draw: random.Random) -> str:
     process = world.start("dvc", "repro", "--single-item", "pretrain")
     checkpoints = world.work / ".charter" / "checkpoints"
     until = time.monotonic() + 120
-    while not (found := sorted(checkpoints.rglob("step-*/*.safetensors"))):
+    while not list(checkpoints.rglob("step-*/*.safetensors")):
         if process.poll() is not None or time.monotonic() > until:
             raise WrongError("no checkpoint was ever there")
         time.sleep(0.005)
-    for pid in world.processes():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    world.kill()
     process.wait()
-    path = draw.choice(
-        [each for each in found if each.exists()] or sorted(checkpoints.rglob("*.safetensors"))
-    )
+    path = draw.choice(sorted(checkpoints.rglob("step-*/*.safetensors")))
     size = path.stat().st_size
     os.truncate(path, draw.randrange(size))
     world.run("dvc", "repro")

@@ -1,8 +1,6 @@
 """Trials that kill: a process, or all of a run's as a power cut does, at a random moment."""
 
-import os
 import random
-import signal
 import time
 
 from crash import world as worlds
@@ -18,20 +16,13 @@ def kill_stage(world: World, draw: random.Random, stage: str, victim: str) -> st
     after_s = draw.uniform(0.02, 0.98) * world.seconds[stage]
     process = world.start("dvc", "repro", "--single-item", stage)
     time.sleep(after_s)
-    killed = _kill(world, stage, victim)
+    named = {"stage": worlds.is_stage(stage), "dvc": worlds.is_dvc, "all": lambda _: True}
+    killed = world.kill(named[victim])
     process.wait()  # or it is a zombie, which DVC takes for alive
     world.run("dvc", "repro")
     world.await_the_end()
     worlds.check_results(world)
     return f"{stage}, {victim} at {after_s:.1f} s ({killed} killed)"
-
-
-def _kill(world: World, stage: str, victim: str) -> int:
-    named = {"stage": worlds.is_stage(stage), "dvc": worlds.is_dvc, "all": lambda _: True}
-    found = world.processes(named[victim])
-    for pid in found:
-        os.kill(pid, signal.SIGKILL)
-    return len(found)
 
 
 def kill_publish(world: World, draw: random.Random) -> str:

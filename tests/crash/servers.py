@@ -1,4 +1,4 @@
-"""The servers of a trial: started, killed, frozen, started again; each on a free port of loopback."""
+"""The servers of a trial: started, killed, frozen, started again; each on a free port."""
 
 import contextlib
 import os

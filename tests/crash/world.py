@@ -1,5 +1,6 @@
 """Worlds to crash: each is made once, kept as a snapshot, and laid out anew for every trial."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -90,8 +91,7 @@ class World:
         try:
             process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            for each in self.processes():
-                os.kill(each, signal.SIGKILL)
+            self.kill()
             raise WrongError(f"{' '.join(module)} does not end in {timeout_s:.0f} s") from None
         printed = self.log.read_bytes()[before:].decode(errors="replace")
         if process.returncode not in codes:
@@ -104,14 +104,21 @@ class World:
         wanted = f"{TRIAL}={self.variables[TRIAL]}".encode()
         return [pid for pid, environ, args in _living() if wanted in environ and named(args)]
 
+    def kill(self, named: Callable[[list[str]], bool] = lambda _: True) -> int:
+        """kill -9 those processes; return their number."""
+        found = self.processes(named)
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return len(found)
+
     def await_the_end(self) -> None:
         """Wait until no process of the trial is left; one that stays is wrong."""
         until = time.monotonic() + ENDED_S
         while left := self.processes():
             if time.monotonic() > until:
                 args = {pid: " ".join(a) for pid, _, a in _living() if pid in left}
-                for pid in left:
-                    os.kill(pid, signal.SIGKILL)
+                self.kill()
                 raise WrongError(f"left running: {args}")
             time.sleep(0.1)
 
