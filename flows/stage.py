@@ -21,7 +21,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Completed
 from prefect.tasks import Task
 
-from flows import graph, markdown
+from flows import graph, markdown, mend
 from pipeline.adapters import tracking
 from pipeline.errors import InputError
 
@@ -61,6 +61,9 @@ def run_stage(name: str, parent_run: str | None = None) -> State[Any]:
     if graph.is_current(name):
         return Completed(name="Cached", message="inputs, parameters and code as in dvc.lock")
     _reproduce(name, parent_run)
+    if damaged := mend.remove_damaged(name):
+        get_run_logger().warning("DVC's cache is damaged, running again: %s", ", ".join(damaged))
+        _reproduce(name, parent_run)
     create_markdown_artifact(
         key=f"report-{name}",
         markdown=markdown.stage_report(name),

@@ -19,6 +19,7 @@ DIGESTS = "digests.json"  # path below a bundle -> SHA-256, of every file but th
 SIGNATURE = "model.sig"  # over all the others, made when the bundle is published
 _UNLISTED = frozenset({DIGESTS, SIGNATURE, "report.json"})
 _CHUNK_BYTES = 1 << 20
+_MAX_VALUES = 100_000  # of a YAML file; policy.yaml has some hundreds
 
 
 @contextlib.contextmanager
@@ -159,9 +160,27 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{at}: not YAML ({error.problem})") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML ({error})") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        # PyYAML lets these through where a value is not what its tag or form says
+        raise InputError(f"{path}: not YAML ({type(error).__name__}: {error})") from error
     if not isinstance(raw, dict):
         raise InputError(f"{path}: must be a mapping of sections, not {type(raw).__name__}")
+    _refuse_expansion(raw, path)
     return raw
+
+
+def _refuse_expansion(raw: Any, path: Path) -> None:
+    """Refuse what aliases (`*name`) blow up, or close to a circle."""
+    waiting, values = [raw], 0
+    while waiting:
+        value = waiting.pop()
+        values += 1
+        if values > _MAX_VALUES:
+            raise InputError(f"{path}: its aliases make more than {_MAX_VALUES} values of it")
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
 
 
 def sha256_file(path: Path) -> str:

@@ -113,6 +113,8 @@ def _rows(
 
 def _require(path: Path, columns: Sequence[str], required: Iterable[str]) -> None:
     for name in required:
+        if list(columns).count(name) > 1:
+            raise InputError(f"{path}: the column {name!r} stands twice; remove one")
         if name not in columns:
             found = ", ".join(repr(column) for column in columns) or "none"
             raise InputError(
@@ -145,7 +147,7 @@ def _jsonl_rows(
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path} line {number}: not JSON ({error}); mend the line") from error
         if not isinstance(row, dict):
@@ -155,6 +157,13 @@ def _jsonl_rows(
             _require(path, list(row), required)
             first = False
         yield number, {key: _without_surrogates(value) for key, value in row.items()}
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        raise ValueError("a key stands twice")
+    return row
 
 
 def _without_surrogates(value: Any) -> Any:

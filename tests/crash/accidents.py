@@ -15,6 +15,7 @@ from crash.world import World, WrongError
 
 CLOCK = Path(__file__).with_name("clock.c")
 _DAY_S = 86_400
+_DISK = "500M"
 
 
 class ImpossibleError(RuntimeError):
@@ -25,13 +26,11 @@ def fill_disk(world: World, draw: random.Random, stage: str) -> str:
     """Let the disk have less free space than the stage and DVC's copy of it need; then more."""
     world.lay_out()
     worlds.forget(world, stage)
-    used = sum(path.lstat().st_size for path in world.work.rglob("*"))
-    blocks = sum(-(-path.lstat().st_size // 4096) * 4096 for path in world.work.rglob("*"))
     made = sum(p.stat().st_size for p in (world.snapshot / "build" / stage).rglob("*"))
     spare = int(draw.uniform(0.1, 1.5) * made)
-    with _small_disk(world, blocks + spare) as grow:
+    with _small_disk(world, spare) as grow:
         code = _code(world, "dvc", "repro", "--single-item", stage)
-        grow(4 * used + 100_000_000)
+        grow()
         said = world.log.read_text()
         world.run("dvc", "repro")
         world.await_the_end()
@@ -49,16 +48,18 @@ def _code(world: World, *module: str) -> int:
 
 
 @contextlib.contextmanager
-def _small_disk(world: World, size: int) -> Iterator[Callable[[int], None]]:
-    """Move the workspace onto a disk in memory of that size; yield what makes it larger."""
+def _small_disk(world: World, spare: int) -> Iterator[Callable[[], None]]:
+    """Move the workspace onto a disk in memory with so many bytes to spare; yield what adds some."""
     aside = world.home / "aside"
     shutil.rmtree(aside, ignore_errors=True)
     shutil.move(world.work, aside)
     world.work.mkdir()
-    _mount("-t", "tmpfs", "-o", f"size={size + 400_000}", "charter-crash", str(world.work))
+    _mount("-t", "tmpfs", "-o", f"size={_DISK}", "charter-crash", str(world.work))
     try:
         shutil.copytree(aside, world.work, symlinks=True, dirs_exist_ok=True)
-        yield lambda larger: _mount("-o", f"remount,size={larger}", str(world.work))
+        full = shutil.disk_usage(world.work).used + spare
+        _mount("-o", f"remount,size={full}", str(world.work))
+        yield lambda: _mount("-o", f"remount,size={_DISK}", str(world.work))
     finally:
         subprocess.run(["umount", "--lazy", str(world.work)], check=True)
 
