@@ -49,7 +49,7 @@ def _code(world: World, *module: str) -> int:
 
 @contextlib.contextmanager
 def _small_disk(world: World, spare: int) -> Iterator[Callable[[], None]]:
-    """Move the workspace onto a disk in memory with so many bytes to spare; yield what adds some."""
+    """Move the workspace onto a disk in memory with so many bytes to spare; yield more of it."""
     aside = world.home / "aside"
     shutil.rmtree(aside, ignore_errors=True)
     shutil.move(world.work, aside)
