@@ -10,9 +10,14 @@ VICTIMS = ("stage", "dvc", "all")
 
 
 def kill_stage(world: World, draw: random.Random, stage: str, victim: str) -> str:
-    """Kill a stage, its DVC, or both with every helper; then let DVC run it again at once."""
+    """Let a stage be still to do, and kill it."""
     world.lay_out()
     worlds.forget(world, stage)
+    return kill_and_run_again(world, draw, stage, victim)
+
+
+def kill_and_run_again(world: World, draw: random.Random, stage: str, victim: str) -> str:
+    """Kill a stage, its DVC, or both with every helper; then let DVC run it again at once."""
     after_s = draw.uniform(0.02, 0.98) * world.seconds[stage]
     process = world.start("dvc", "repro", "--single-item", stage)
     time.sleep(after_s)
