@@ -29,24 +29,23 @@ def append(action: str, **facts: Any) -> Head:
         lines = read()
         chain.check(lines, str(LOG))
         line = chain.link(lines[-1] if lines else None, {"time": now, "action": action, **facts})
-        files.append_line(LOG, line)
+        files.write_text(
+            LOG, "".join(f"{each}\n" for each in (*lines, line))
+        )  # whole, or as it was
         head = chain.check([*lines, line], str(LOG))
     assert head is not None
     return head
 
 
 def read() -> list[str]:
-    """Return the log's lines; none where there is no log.
-
-    A last line without its end is one whose process was killed before it was written, and no entry.
-    """
+    """Return the log's lines; none where there is no log."""
     if not LOG.is_file():
         return []
     try:
         text = LOG.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{LOG}: byte {error.start} is not UTF-8; restore the log") from None
-    return text.split("\n")[:-1]
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def witness(registry: Registry, head: Head) -> None:

@@ -1,7 +1,6 @@
 """Files that are whole or absent: a temporary name, fsync, rename. And their digests."""
 
 import contextlib
-import errno
 import fcntl
 import glob
 import hashlib
@@ -85,26 +84,6 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, text + "\n")
 
 
-def append_line(path: Path, line: str) -> None:
-    """Append a line to a log, whole or not at all, and see it onto the disk.
-
-    The end of a line that another process could not finish is taken away first.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b", buffering=0) as stream:
-        stream.seek(0)
-        whole = stream.read().rfind(b"\n") + 1
-        stream.truncate(whole)
-        data = f"{line}\n".encode()
-        try:
-            if stream.write(data) != len(data):  # a full disk takes a part and says nothing
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            os.fsync(stream.fileno())
-        except OSError:
-            stream.truncate(whole)
-            raise
-
-
 @contextlib.contextmanager
 def locked(path: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """Hold the lock that is the file ``path``, after waiting until no other process holds it.
@@ -160,7 +139,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{at}: not YAML ({error.problem})") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML ({error})") from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         # PyYAML lets these through where a value is not what its tag or form says
         raise InputError(f"{path}: not YAML ({type(error).__name__}: {error})") from error
     if not isinstance(raw, dict):

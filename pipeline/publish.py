@@ -123,6 +123,7 @@ def _decide(
     promote = decision.promote and not withheld
     _record(registry, version, decision, withheld)
     if promote:
+        _refuse_moved(registry, present)
         registry.tag(version, **{champion.PREVIOUS: present.number if present else ""})
         registry.point(CHAMPION, version)
     outcome: Outcome = "promoted" if promote else "refused"
@@ -206,6 +207,19 @@ def _record(registry: Registry, version: Version, decision: Decision, withheld: 
     if promote:
         trust.keep_decision(registry, version, trust.PROMOTION, decision)
         registry.tag(version, log=log)
+
+
+def _refuse_moved(registry: Registry, compared: Version | None) -> None:
+    """Refuse to take the alias from a champion that the bundle was not compared with.
+
+    The lock is this workspace's; another may promote to the same registry meanwhile.
+    """
+    now = registry.at(CHAMPION)
+    if (now and now.number) != (compared and compared.number):
+        raise InputError(
+            f"{registry.name}: its champion was moved from elsewhere while this bundle was judged;"
+            " publish again, to be compared with the present one"
+        )
 
 
 def _publication(

@@ -75,7 +75,7 @@ BAD_YAML: dict[str, bytes] = {
     "a tag that lies: timestamp": b"a: !!timestamp word\n",
     "a tag that lies: binary": b"a: !!binary '*'\n",
     "a tag that lies: map": b"a: !!map word\n",
-    "ten thousand brackets": b"a: " + b"[" * 10_000 + b"]" * 10_000 + b"\n",
+    "two thousand brackets": b"a: " + b"[" * 2_000 + b"]" * 2_000 + b"\n",
     "a thousand million laughs": b"".join(
         [b"a0: &a0 [x]\n"]
         + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n".encode() for n in range(1, 10)]
@@ -140,7 +140,6 @@ BAD_ROWS: list[tuple[str, str, bytes, str]] = [
     ("rows.csv", "Latin-1", "text,label\ngr\xfc\xdfe,b\n".encode("latin-1"), "line 2"),
     ("rows.csv", "UTF-16", "text,label\na,b\n".encode("utf-16"), "line 1"),
     ("rows.csv", "a workbook", b"PK\x03\x04" + bytes(60), "rows.csv"),
-    ("rows.txt", "Latin-1", "gr\xfc\xdfe\n".encode("latin-1"), "line 1"),
     ("rows.txt", "text with no label", b"A fine film.\n", "'label'"),
     ("rows.jsonl.gz", "not gzip", _ROW.encode(), "rows.jsonl.gz"),
     ("rows.jsonl.gz", "gzip that is cut", _GOOD_GZIP[:-12], "after line"),

@@ -18,6 +18,6 @@ def test_a_killed_publication_leaves_a_whole_registry_and_is_completed(tmp_path:
     seed = time.time_ns()
     world = worlds.make_publish(tmp_path)
     said = kills.kill_publish(world, random.Random(seed))
-    print(f"seed {seed}: {said}")
+    print(f"seed {seed}: {said}")  # noqa: T201
     assert len(world.expected["versions"]) == 2
     assert set(world.expected["aliases"]) == {"champion", "challenger"}

@@ -83,7 +83,8 @@ def test_a_stage_killed_with_or_without_its_dvc_ends_as_if_undisturbed(
     world.expected = crashes.results(world)
     shutil.rmtree(flowed / ".dvc" / "cache" / "runs", ignore_errors=True)
     crashes.forget(world, "split")
-    print(kills.kill_and_run_again(world, random.Random(seed), "split", victim))
+    said = kills.kill_and_run_again(world, random.Random(seed), "split", victim)
+    print(f"seed {seed}: {said}")  # noqa: T201
 
 
 def test_data_that_is_not_on_record_is_refused(flowed: Path) -> None:

@@ -124,7 +124,10 @@ def _require(path: Path, columns: Sequence[str], required: Iterable[str]) -> Non
 
 def _lines(path: Path, stream: IO[bytes]) -> Iterator[tuple[int, str]]:
     """Yield the number and the text of every line, its end left on."""
-    lines = gzip.GzipFile(fileobj=stream) if path.suffix.lower() == ".gz" else stream
+    packed = path.suffix.lower() == ".gz"
+    if packed and path.stat().st_size == 0:  # which gzip takes for nothing, packed
+        raise InputError(f"{path}: is empty, not a whole gzip file; copy it again")
+    lines = gzip.GzipFile(fileobj=stream) if packed else stream
     number = 0
     try:
         for number, line in enumerate(lines, 1):
