@@ -121,9 +121,10 @@ def _decide(
     decision = gate.decide(bundle.reports, policy, comparison, accepted)
     decision = decision.model_copy(update={"refused_waivers": refused})
     promote = decision.promote and not withheld
-    _record(registry, version, decision, withheld)
     if promote:
         _refuse_moved(registry, present)
+    _record(registry, version, decision, withheld)
+    if promote:
         registry.tag(version, **{champion.PREVIOUS: present.number if present else ""})
         registry.point(CHAMPION, version)
     outcome: Outcome = "promoted" if promote else "refused"

@@ -177,7 +177,7 @@ def test_a_champion_that_another_workspace_has_moved_meanwhile_is_not_overwritte
         return compared
 
     monkeypatch.setattr(champion, "compare", compare_while_it_moves)
-    with pytest.raises(InputError, match="moved from elsewhere.*publish again"):
+    with pytest.raises(InputError, match=r"moved from elsewhere.*publish again"):
         publish.publish(params)
     assert "champion" not in aliases(params.name)
     assert publish.publish(params).promoted

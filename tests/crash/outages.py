@@ -92,11 +92,11 @@ def take_mlflow_from_stage(world: World, draw: random.Random, stage: str, how: s
     return f"{stage}, server {how} at {after_s:.1f} s; {late_s:+.0f} s; {said}"
 
 
-def take_postgres_from_stage(world: World, draw: random.Random, stage: str, folder: Path) -> str:
+def take_postgres_from_stage(world: World, draw: random.Random, stage: str) -> str:
     """Stop the database below MLflow during a stage, for good."""
     world.lay_out()
     worlds.forget(world, stage)
-    with servers.postgres(folder) as database:
+    with servers.postgres(world.home / "postgres") as database:
         world.run("mlflow", "db", "upgrade", database.uri)
         start = time.monotonic()
         after_s = draw.uniform(0.0, 0.9) * world.seconds[stage]
