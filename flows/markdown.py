@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline import files, layout
+from pipeline.stages.page.card import escape
 
 _MAX_ITEMS = 40  # of a list or mapping; the report itself has all
 
@@ -11,7 +12,7 @@ _MAX_ITEMS = 40  # of a list or mapping; the report itself has all
 def stage_report(name: str) -> str:
     """Return a stage's report as a Markdown table of its figures, with a line to its MLflow run."""
     report = files.read_json(layout.report_path(name))
-    rows = "\n".join(f"| {key} | {value} |" for key, value in _flatten(report))
+    rows = "\n".join(f"| {escape(key)} | {value} |" for key, value in _flatten(report))
     return f"{_run_line(name)}\n\n| {name} | |\n|---|---|\n{rows}\n"
 
 
@@ -62,4 +63,4 @@ def _estimate(estimate: dict[str, Any]) -> str:
 
 def _cell(value: Any) -> str:
     text = f"{value:,.4g}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")[:200]
+    return escape(text[:200])

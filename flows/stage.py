@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Completed
 from prefect.tasks import Task
 
-from flows import graph, markdown
+from flows import graph, markdown, mend
 from pipeline.adapters import tracking
 from pipeline.errors import InputError
 
@@ -60,6 +61,9 @@ def run_stage(name: str, parent_run: str | None = None) -> State[Any]:
     if graph.is_current(name):
         return Completed(name="Cached", message="inputs, parameters and code as in dvc.lock")
     _reproduce(name, parent_run)
+    if damaged := mend.remove_damaged(name):
+        get_run_logger().warning("DVC's cache is damaged, running again: %s", ", ".join(damaged))
+        _reproduce(name, parent_run)
     create_markdown_artifact(
         key=f"report-{name}",
         markdown=markdown.stage_report(name),
@@ -69,9 +73,12 @@ def run_stage(name: str, parent_run: str | None = None) -> State[Any]:
 
 
 def _reproduce(name: str, parent_run: str | None) -> None:
-    environment = dict(os.environ) | ({tracking.PARENT_RUN: parent_run} if parent_run else {})
+    root = str(Path(__file__).parents[1])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    parent = {tracking.PARENT_RUN: parent_run} if parent_run else {}
+    environment = {**os.environ, "PYTHONPATH": path, **parent}
     process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", "--single-item", name],
+        [sys.executable, "-m", "flows.run_dvc", "repro", "--single-item", name],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

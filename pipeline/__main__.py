@@ -8,12 +8,13 @@ import argparse
 import errno
 import importlib
 import json
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import layout, params, reports, telemetry
+from pipeline import layout, lifeline, params, reports, telemetry
 from pipeline.errors import InputError
 
 STAGES = tuple(reports.STAGE_REPORTS)
@@ -114,6 +115,8 @@ def _add_checks(commands: Any) -> None:
     for name in ("author", "approver", "reason", "compensating-measure", "expires"):
         waive.add_argument(f"--{name}", required=True, help=_WAIVER_HELP[name])
     waive.set_defaults(run=_waive)
+    doctor = commands.add_parser("doctor", help="is all there that a run needs? 2 if not")
+    doctor.set_defaults(run=_doctor)
     schema = commands.add_parser("schema", help="print the JSON Schema of policy.yaml")
     schema.set_defaults(run=_schema)
 
@@ -121,9 +124,11 @@ def _add_checks(commands: Any) -> None:
 def _run_stage(parsed: argparse.Namespace) -> None:
     from pipeline.adapters import runs
 
+    lifeline.end_with_dvc()
     stage: str = parsed.stage
     section = params.load().section(stage)
     with runs.stage_run(stage, section) as track:  # its recorder starts while torch is imported
+        shutil.rmtree(layout.stage_dir(stage), ignore_errors=True)  # DVC did, without the lock
         report = importlib.import_module(f"pipeline.stages.{stage}").run(section, track)
         reports.write(stage, report)
         track.artifact(layout.report_path(stage))
@@ -189,6 +194,14 @@ def _waive(parsed: argparse.Namespace) -> None:
     from pipeline import waive
 
     print(waive.waive(**{name: getattr(parsed, name) for name in waive.FIELDS}))
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from pipeline import doctor
+
+    findings = doctor.examine()
+    print(doctor.table(findings))
+    return 2 if any(finding.verdict == "wrong" for finding in findings) else 0
 
 
 def _schema(_: argparse.Namespace) -> None:

@@ -29,7 +29,9 @@ def append(action: str, **facts: Any) -> Head:
         lines = read()
         chain.check(lines, str(LOG))
         line = chain.link(lines[-1] if lines else None, {"time": now, "action": action, **facts})
-        files.append_line(LOG, line)
+        files.write_text(
+            LOG, "".join(f"{each}\n" for each in (*lines, line))
+        )  # whole, or as it was
         head = chain.check([*lines, line], str(LOG))
     assert head is not None
     return head

@@ -2,10 +2,11 @@
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ DIGESTS = "digests.json"  # path below a bundle -> SHA-256, of every file but th
 SIGNATURE = "model.sig"  # over all the others, made when the bundle is published
 _UNLISTED = frozenset({DIGESTS, SIGNATURE, "report.json"})
 _CHUNK_BYTES = 1 << 20
+_MAX_VALUES = 100_000  # of a YAML file; policy.yaml has some hundreds
 
 
 @contextlib.contextmanager
@@ -27,6 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _remove_left(path)
     try:
         yield temporary
         _fsync(temporary)
@@ -35,6 +38,25 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _remove_left(path: Path) -> None:
+    """Remove what processes that were killed have left of this file."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        pid = left.name.split(".")[-2]
+        if pid.isdigit() and not is_alive(int(pid)):
+            left.unlink(missing_ok=True)
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process of this machine is there, and no zombie."""
+    try:
+        os.kill(pid, 0)
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's, or there is no /proc
+        return True
 
 
 def _fsync(path: Path) -> None:
@@ -62,20 +84,19 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, text + "\n")
 
 
-def append_line(path: Path, line: str) -> None:
-    """Append a line to a log in one write, and see it onto the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab", buffering=0) as stream:
-        stream.write(f"{line}\n".encode())
-        os.fsync(stream.fileno())
-
-
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that is the file ``path``, after waiting until no other process holds it."""
+def locked(path: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    """Hold the lock that is the file ``path``, after waiting until no other process holds it.
+
+    ``say`` is told where there is a wait. A process that is killed releases its locks.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)  # released with the stream, also by a process killed
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"{path}: waiting for the process that holds it")
+            fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
 
@@ -139,9 +160,27 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{at}: not YAML ({error.problem})") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML ({error})") from error
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        # PyYAML lets these through where a value is not what its tag or form says
+        raise InputError(f"{path}: not YAML ({type(error).__name__}: {error})") from error
     if not isinstance(raw, dict):
         raise InputError(f"{path}: must be a mapping of sections, not {type(raw).__name__}")
+    _refuse_expansion(raw, path)
     return raw
+
+
+def _refuse_expansion(raw: Any, path: Path) -> None:
+    """Refuse what aliases (`*name`) blow up, or close to a circle."""
+    waiting, values = [raw], 0
+    while waiting:
+        value = waiting.pop()
+        values += 1
+        if values > _MAX_VALUES:
+            raise InputError(f"{path}: its aliases make more than {_MAX_VALUES} values of it")
+        if isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
 
 
 def sha256_file(path: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 from pipeline import approve, champion, files, trust
 from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
 from pipeline.champion import CHAMPION
+from pipeline.errors import InputError
 from pipeline.params import BundleParams
 from pipeline.policy import rules, waivers
 from pipeline.policy.gate import Decision
@@ -54,7 +55,14 @@ def promote(params: BundleParams, number: str) -> Promotion:
 def crown(
     registry: Registry, version: Version, present: Version | None, decision: Decision
 ) -> None:
-    """Log the promotion, keep the decision that it rests on, and move the alias last."""
+    """Log the promotion, keep the decision that it rests on, and move the alias last.
+
+    ``present`` is the champion that the gate compared the version with.
+
+    Raises:
+        InputError: where the alias has moved since.
+    """
+    _refuse_moved(registry, present)
     waived = [waiver.model_dump(mode="json") for waiver in decision.waivers()]
     log = champion.record("promote", registry, version, reasons=[], waivers=waived)
     trust.keep_record(registry, version, trust.PROMOTION, decision)
@@ -67,6 +75,19 @@ def crown(
         **{champion.PREVIOUS: present.number if present else ""},
     )
     registry.point(CHAMPION, version)
+
+
+def _refuse_moved(registry: Registry, compared: Version | None) -> None:
+    """Refuse to take the alias from a champion that the bundle was not compared with.
+
+    The lock is this workspace's; another may promote to the same registry meanwhile.
+    """
+    now = registry.at(CHAMPION)
+    if (now and now.number) != (compared and compared.number):
+        raise InputError(
+            f"{registry.name}: its champion was moved from elsewhere while this bundle was judged;"
+            " publish again, to be compared with the present one"
+        )
 
 
 def _refusal(

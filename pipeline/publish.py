@@ -57,17 +57,21 @@ class Publication(Report):
 
     def markdown(self) -> str:
         """Return the outcome as a heading and the rules as a table."""
-        lines = [f"## {self.name} version {self.version}: {self.outcome}", "", self.withheld, ""]
+        from pipeline.stages.page.card import escape
+
+        head = f"## {self.name} version {self.version}: {self.outcome}"
+        lines = [head, "", escape(self.withheld), ""]
         if self.decision:
             lines += [
                 "| verdict | effect | rule | observed | required |",
                 "|---|---|---|---|---|",
             ]
             lines += [
-                f"| {v.verdict} | {v.effect} | {v.rule} | {v.observed} | {v.required} |"
+                f"| {v.verdict} | {v.effect} | {v.rule} | {escape(v.observed)} |"
+                f" {escape(v.required)} |"
                 for v in self.decision.verdicts
             ]
-            lines += ["", *(f"- {each}" for each in gate.tell_waivers(self.decision))]
+            lines += ["", *(f"- {escape(each)}" for each in gate.tell_waivers(self.decision))]
         return "\n".join([*lines, "", f"Registry: {self.page}", "", f"Report: {self.report}"])
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-_OFF = {
+OFF = {
     "DO_NOT_TRACK": "1",  # Prefect's client, and others that keep the convention
     "DVC_NO_ANALYTICS": "1",
     "GX_ANALYTICS_ENABLED": "false",
@@ -14,4 +14,4 @@ _OFF = {
 
 def switch_off() -> None:
     """Set the switches for this process and its children; call before the libraries load."""
-    os.environ.update(_OFF)
+    os.environ.update(OFF)

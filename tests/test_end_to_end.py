@@ -1,12 +1,16 @@
 """The chain, whole, on a tiny workspace: one graph, three ways in."""
 
+import random
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
-from workspace import build, run
+from crash import kills
+from crash import world as crashes
+from workspace import PLANTED, build, run
 
 from pipeline import reports
 
@@ -25,6 +29,7 @@ def flowed(untouched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(shutil.copytree(untouched, tmp_path_factory.mktemp("flow") / "work"))
     done = run(folder, *FLOW, check=False)
     assert done.returncode in (0, 3), done.stdout + done.stderr  # promoted, or refused by the gate
+    (folder.parent / "printed").write_text(done.stdout + done.stderr)
     return folder
 
 
@@ -32,6 +37,15 @@ def test_the_flow_runs_every_stage_and_leaves_every_report(flowed: Path) -> None
     stages = yaml.safe_load((flowed / "dvc.lock").read_text())["stages"]
     assert list(stages) == list(reports.STAGE_REPORTS)
     assert all((flowed / "build" / stage / "report.json").is_file() for stage in stages)
+
+
+def test_no_secret_of_the_environment_is_written_anywhere(flowed: Path) -> None:
+    """In no report, log or lock file, nor in the databases of MLflow, Prefect and DVC."""
+    files = [path for path in flowed.parent.rglob("*") if path.is_file()]
+    assert {"prefect.db", "mlflow.db", "dvc.lock", "printed"} <= {path.name for path in files}
+    for path in files:
+        data = path.read_bytes()
+        assert [name for name, secret in PLANTED.items() if secret.encode() in data] == [], path
 
 
 def test_dvc_repro_leaves_the_lock_that_the_flow_leaves(
@@ -57,6 +71,20 @@ def test_a_killed_stage_is_run_again_whole(flowed: Path) -> None:
     (flowed / "build" / "split" / "report.json").unlink()
     run(flowed, *REPRO, "split")
     assert (flowed / "build" / "split" / "report.json").is_file()
+
+
+@pytest.mark.parametrize("victim", kills.VICTIMS)
+def test_a_stage_killed_with_or_without_its_dvc_ends_as_if_undisturbed(
+    flowed: Path, victim: str
+) -> None:
+    """The short form of the crash matrix: against the same files, byte for byte."""
+    seed = time.time_ns()
+    world = crashes.World(flowed.parent, "flowed", {crashes.TRIAL: str(seed)}, {"split": 5.0})
+    world.expected = crashes.results(world)
+    shutil.rmtree(flowed / ".dvc" / "cache" / "runs", ignore_errors=True)
+    crashes.forget(world, "split")
+    said = kills.kill_and_run_again(world, random.Random(seed), "split", victim)
+    print(f"seed {seed}: {said}")  # noqa: T201
 
 
 def test_data_that_is_not_on_record_is_refused(flowed: Path) -> None:

@@ -163,6 +163,26 @@ def test_two_workspaces_that_make_a_version_of_one_bundle_keep_the_earlier(
     assert [version.version for version in versions(params.name)] == [1]
 
 
+def test_a_champion_that_another_workspace_has_moved_meanwhile_is_not_overwritten(
+    params: BundleParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two retrainings end at once: the later one was judged against a champion of the past."""
+    publish.publish(params)
+    bundle_factory.build(params.name, seed=1)
+    compare = champion.compare
+
+    def compare_while_it_moves(registry: Registry, *arguments: Any) -> Any:
+        compared = compare(registry, *arguments)
+        registry.unpoint("champion")
+        return compared
+
+    monkeypatch.setattr(champion, "compare", compare_while_it_moves)
+    with pytest.raises(InputError, match=r"moved from elsewhere.*publish again"):
+        publish.publish(params)
+    assert "champion" not in aliases(params.name)
+    assert publish.publish(params).promoted
+
+
 # The champion on the same test rows.
 
 

@@ -39,6 +39,12 @@ TINY: dict[str, dict[str, Any]] = {
         "shadow_heads": 4,
     },
 }
+PLANTED = {  # secrets in the environment of every command: none may be written anywhere
+    "AWS_SECRET_ACCESS_KEY": "planted-aws-8d20",
+    "HF_TOKEN": "planted-hub-55f1",
+    "MLFLOW_TRACKING_PASSWORD": "planted-mlflow-3b7a",
+    "PREFECT_API_KEY": "planted-prefect-9e03",
+}
 GOOD = ("fine", "lovely", "great", "bright", "warm")
 BAD = ("poor", "awful", "dull", "broken", "cold")
 PEOPLE = {"female": "woman", "male": "man", "none": "visitor"}
@@ -85,7 +91,7 @@ def environment(folder: Path) -> dict[str, str]:
         "GIT_COMMITTER_EMAIL": "t@example.org",
     }
     foreign = ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PYTHONPATH")
-    return {k: v for k, v in os.environ.items() if k not in foreign} | own
+    return {k: v for k, v in os.environ.items() if k not in foreign} | own | PLANTED
 
 
 def _write_params(folder: Path) -> None:

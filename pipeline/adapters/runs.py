@@ -24,7 +24,7 @@ from pipeline.params import Section
 from pipeline.track import Track
 
 _PROGRESS_EVERY_S = 1.0
-_LAST_RECORDS_S = 120.0  # how long a stage waits for its last records to be written
+_LAST_RECORDS_S = 30.0  # how long a stage waits for its last records to be written
 
 
 @contextlib.contextmanager
@@ -34,14 +34,19 @@ def stage_run(stage: str, section: Section) -> Iterator[Track]:
     A server that cannot be reached never fails the stage, whose results are files: stderr says
     so, and so does the run file's ``tracking_error``.
     """
-    recorder = _Recorder(stage, section)
-    try:
-        with Display(stage) as display:
-            yield _StageTrack(recorder, display)
-    except BaseException as error:
-        recorder.end("failed", f"{type(error).__name__}: {error}")
-        raise
-    recorder.end("done")
+    with files.locked(layout.RUNS / f"{stage}.lock", _warn):  # a stage whose DVC was killed
+        recorder = _Recorder(stage, section)
+        try:
+            with Display(stage) as display:
+                yield _StageTrack(recorder, display)
+        except BaseException as error:
+            recorder.end("failed", f"{type(error).__name__}: {error}")
+            raise
+        recorder.end("done")
+
+
+def _warn(text: str) -> None:
+    print(f"WARNING: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 class _StageTrack:

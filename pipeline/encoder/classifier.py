@@ -13,13 +13,13 @@ from pipeline import files, layout
 from pipeline.encoder.features import Extractor, Progress, load_extractor, run_batches, tokenise
 from pipeline.encoder.head import SHAPE, Head, load_head
 from pipeline.encoder.loading import load_model
+from pipeline.encoder.source import RUNS_CODE
 from pipeline.encoder.tokenizer import load_tokenizer
 from pipeline.errors import InputError
 from pipeline.params import FeaturesParams
 
 _BATCH_TOKENS = 4096
 _WEIGHTS = "model.safetensors"
-_RUNS_CODE = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth", ".py"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def check_loadable(bundle_dir: Path) -> None:
         InputError: naming the file that is changed, missing or not allowed.
     """
     for name in files.verify_files(bundle_dir):
-        if Path(name).suffix in _RUNS_CODE or Path(name).name == "adapter_config.json":
+        if Path(name).suffix in RUNS_CODE or Path(name).name == "adapter_config.json":
             raise InputError(f"{bundle_dir / name}: is not read, as it could run code; remove it")
     if not (bundle_dir / _WEIGHTS).is_file():
         raise InputError(f"{bundle_dir / _WEIGHTS}: missing; make the bundle again")

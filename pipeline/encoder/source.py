@@ -3,16 +3,18 @@
 import re
 from pathlib import Path
 
+from pipeline import files
 from pipeline.errors import InputError
 
+RUNS_CODE = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth", ".py"}
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
 def check_source(name: str, key: str) -> None:
     """Raise `InputError` where ``name`` is neither a directory nor could be a hub id.
 
-    ``key`` is the params.yaml key that holds the name. A directory whose weights are pickle
-    only is refused, because loading a pickle runs whatever code it holds.
+    ``key`` is the params.yaml key that holds the name. A directory that holds a pickle or other
+    code is refused, though nothing here would run it: who loads it elsewhere might.
     """
     folder = Path(name)
     if not folder.is_dir():
@@ -21,12 +23,15 @@ def check_source(name: str, key: str) -> None:
                 f"{key}: no directory {name}; run `python -m pipeline ingest`, or name another"
             )
         return
-    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in {".bin", ".pt"})
-    if pickles and not any(folder.glob("*.safetensors")):
-        raise InputError(
-            f"{key}: {folder / pickles[0]}: pickle is not read; convert it to safetensors "
-            "(load it where you trust it, then save_pretrained)"
-        )
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in RUNS_CODE:
+            raise InputError(
+                f"{key}: {path}: pickle is not read, nor other code; remove it, or convert it to "
+                "safetensors (load it where you trust it, then save_pretrained)"
+            )
+    for path in sorted(folder.rglob("*.json")):
+        if "auto_map" in (config := files.read_json(path)) and isinstance(config, dict):
+            raise InputError(f"{key}: {path}: auto_map names code to be run; it is not: remove it")
 
 
 def cannot_load(name: str, key: str, error: Exception) -> InputError:

@@ -4,6 +4,8 @@ import pydantic
 
 
 class Section(pydantic.BaseModel):
-    """A frozen section: unknown keys are refused, and no value is coerced from another type."""
+    """A frozen section: unknown keys are refused, no value is coerced, every number is one."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False
+    )

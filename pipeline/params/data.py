@@ -51,8 +51,10 @@ class SplitParams(Section):
     test_share: float = pydantic.Field(gt=0, lt=0.5)
     heldout_share: float = pydantic.Field(gt=0, lt=0.5)  # of corpus documents, for held-out loss
     salt: str  # change it to draw another split
-    max_rows: int | None = None  # labelled rows kept, the lowest hashes first
-    max_documents: int | None = None  # corpus documents kept, the lowest hashes first
+    max_rows: int | None = pydantic.Field(None, gt=0)  # labelled rows kept, the lowest hashes first
+    max_documents: int | None = pydantic.Field(
+        None, gt=0
+    )  # corpus documents kept, the lowest hashes first
 
 
 class TokeniseParams(Section):

@@ -1,10 +1,13 @@
 """The sections of params.yaml on what is measured, shown and registered."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import pydantic
 
 from pipeline.params.base import Section
+
+_Positive = Annotated[float, pydantic.Field(gt=0)]
+_Count = Annotated[int, pydantic.Field(gt=0)] | None
 
 
 class EvaluateParams(Section):
@@ -13,7 +16,9 @@ class EvaluateParams(Section):
     confidence: float = pydantic.Field(gt=0.5, lt=1)
     resamples: int = pydantic.Field(ge=100)  # of the bootstrap
     calibration_bins: int = pydantic.Field(gt=1)
-    tfidf_c: tuple[float, ...]  # inverse penalties of the TF-IDF baseline, chosen on validation
+    tfidf_c: tuple[_Positive, ...] = pydantic.Field(
+        min_length=1
+    )  # inverse penalties of the TF-IDF baseline, chosen on validation
     seed: int = pydantic.Field(ge=0)
 
 
@@ -32,16 +37,16 @@ class AuditParams(Section):
     intersections: tuple[tuple[str, ...], ...] = ()  # columns whose values together are groups
     min_group_rows: int = pydantic.Field(gt=0)  # fewer rows than this: not evaluated
     calibration_bins: int = pydantic.Field(gt=1)
-    max_counterfactuals: int | None = None  # test texts swapped; null for all
+    max_counterfactuals: _Count = None  # test texts swapped; null for all
     behaviour: tuple[Literal["typos", "case", "negation"], ...] = ()  # tests in CheckList's manner
-    max_behaviour_texts: int | None = None  # test texts changed by each; null for all
-    max_pairs: int | None = None  # CrowS-Pairs pairs scored; null for all
-    max_unmasked: int | None = None  # CrowS-Pairs pairs scored by AUL and AULA; null for all
-    max_clusters: int | None = None  # StereoSet clusters scored; null for all
-    max_pronouns: int | None = None  # WinoBias sentences scored; null for all
+    max_behaviour_texts: _Count = None  # test texts changed by each; null for all
+    max_pairs: _Count = None  # CrowS-Pairs pairs scored; null for all
+    max_unmasked: _Count = None  # CrowS-Pairs pairs scored by AUL and AULA; null for all
+    max_clusters: _Count = None  # StereoSet clusters scored; null for all
+    max_pronouns: _Count = None  # WinoBias sentences scored; null for all
     max_explained: int = pydantic.Field(24, gt=0)  # test texts whose answers are explained
     shadow_heads: int = pydantic.Field(16, ge=4, multiple_of=2)  # of the membership attack
-    max_members: int | None = None  # training rows that it attacks; null for all
+    max_members: _Count = None  # training rows that it attacks; null for all
     competence_nats: float = pydantic.Field(
         gt=0
     )  # held-out loss must be so far below blind guesses'

@@ -85,3 +85,29 @@ def test_the_cache_is_where_the_system_says(monkeypatch: pytest.MonkeyPatch) -> 
     assert wheels.cache_dir() == Path("/caches/charter/wheels")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert wheels.cache_dir() == Path.home() / ".cache" / "charter" / "wheels"
+
+
+@pytest.mark.parametrize(
+    "name", ["../out.txt", "a/../../out.txt", "/etc/out.txt", "..\\out.txt", "C:\\out.txt", "C:/o"]
+)
+def test_a_member_that_leads_out_of_the_archive_is_refused_by_its_name(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "w.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("good.txt", "good")
+        archive.writestr(name, "bad")
+    with pytest.raises(InputError, match=r"refused: its member .*leads out of it") as refused:
+        wheels.read_member(path, "good.txt")
+    assert repr(name) in str(refused.value)
+
+
+def test_a_member_that_is_a_link_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "w.whl"
+    link = zipfile.ZipInfo("innocent.txt")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("good.txt", "good")
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(InputError, match=r"'innocent\.txt' leads out of it or is a link"):
+        wheels.read_member(path, "good.txt")

@@ -1,0 +1,71 @@
+"""What a crash may leave to DVC, and DVC to a person: its table of locks cut, its cache spoilt."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dvc import rwlock
+from dvc.lock import make_lock
+from dvc.repo import Repo
+
+
+def remove_cut_locks(repo: Repo) -> None:
+    """Remove DVC's table of locks where a kill has cut it short: DVC would stop at it."""
+    path = Path(repo.tmp_dir) / rwlock.RWLOCK_FILE
+    guard = path.with_name(rwlock.RWLOCK_LOCK)
+    with make_lock(str(guard), tmp_dir=repo.tmp_dir, wait=True):
+        try:
+            json.loads(path.read_text())
+        except FileNotFoundError:
+            return
+        except ValueError:
+            path.unlink()
+
+
+def remove_damaged(name: str) -> tuple[str, ...]:
+    """Remove a stage's outputs where they are not what dvc.lock says, and the objects they are of.
+
+    DVC trusts an object of its cache that is read-only, as all of them are, and would pass on a bit
+    that the disk has lost (dvc_data.hashfile.db.local, `check`).
+
+    Returns:
+        The paths of the objects removed: the stage has to be run again, as DVC then will.
+    """
+    with Repo() as repo:
+        (stage,) = repo.stage.collect(name)
+        cache = Path(repo.cache.local.path)
+        removed = [path for out in stage.outs for path in _mend(out, cache)]
+    return tuple(map(str, removed))
+
+
+def _mend(out: Any, cache: Path) -> list[Path]:
+    objects = list(_objects(out.hash_info.value, Path(out.fs_path), cache))
+    wrong = {object_ for object_, file, md5 in objects if _md5(file) != md5}
+    damaged = [object_ for object_, _, md5 in objects if object_ in wrong and _md5(object_) != md5]
+    if wrong:
+        out.remove()
+    for path in damaged:
+        path.unlink(missing_ok=True)
+    return damaged
+
+
+def _objects(oid: str, output: Path, cache: Path) -> Iterator[tuple[Path, Path, str]]:
+    """Yield an output's objects, the files that they are in the workspace, and their MD5."""
+    object_ = cache / oid[:2] / oid[2:]
+    if not oid.endswith(".dir"):
+        yield object_, output, oid
+        return
+    yield object_, object_, oid.removesuffix(".dir")
+    for entry in json.loads(object_.read_text()):
+        md5 = entry["md5"]
+        yield cache / md5[:2] / md5[2:], output / entry["relpath"], md5
+
+
+def _md5(path: Path) -> str:
+    """Hex MD5 of a file, empty where there is none: it is DVC's digest, and no safeguard here."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

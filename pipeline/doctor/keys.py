@@ -1,0 +1,80 @@
+"""Signing keys and credentials: readable by whom they should be, and nowhere else."""
+
+import configparser
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline import layout
+from pipeline.adapters import signing
+from pipeline.doctor.finding import Finding
+from pipeline.errors import InputError
+from pipeline.policy import rules
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_PRIVATE, _PUBLIC = signing.PRIVATE_KEY, signing.PUBLIC_KEY
+_SECRETS = ("password", "secret_access_key", "access_key_id", "sas_token", "connection_string")
+_CONFIG = Path(".dvc/config")
+
+
+def check_keys() -> Iterator[Finding]:
+    """Read the keys that are named, and see that they are a pair."""
+    try:
+        private, public = signing.key_path(_PRIVATE), signing.key_path(_PUBLIC)
+        if private is None:
+            yield _unsigned(public)
+            return
+        yield _check_mode(private)
+        if public is not None:
+            yield _check_pair(private, public)
+        elif signing.public_part(private):
+            yield Finding.ok("keys", f"{_PRIVATE} can sign; {_PUBLIC} names no key to verify by")
+    except InputError as error:
+        yield Finding.wrong("keys", str(error), "name the PEM file of a key, or unset the variable")
+
+
+def _unsigned(public: Path | None) -> Finding:
+    required = layout.POLICY.is_file() and _requires_signature()
+    if required or public is not None:
+        found = f"{_PRIVATE} names no key, and a signature is asked for"
+        return Finding.wrong("keys", found, f"set {_PRIVATE} where you publish")
+    return Finding.ok("keys", "none; bundles are published unsigned")
+
+
+def _requires_signature() -> bool:
+    try:
+        return rules.load().require_signature
+    except InputError:  # said by the check of policy.yaml
+        return False
+
+
+def _check_mode(private: Path) -> Finding:
+    mode = stat.S_IMODE(private.stat().st_mode)
+    if mode & _OTHERS:
+        found = f"{private} has mode {mode:o}: others than its owner may use it"
+        return Finding.warn("key file", found, f"run `chmod 600 {private}`")
+    return Finding.ok("key file", f"{private} is its owner's alone")
+
+
+def _check_pair(private: Path, public: Path) -> Finding:
+    if signing.public_part(private) == signing.public_bytes(public):
+        return Finding.ok("keys", f"{_PUBLIC} is of {_PRIVATE}")
+    found = f"{public} is not the public key of {private}"
+    return Finding.wrong("keys", found, f"run `openssl ec -in {private} -pubout -out {public}`")
+
+
+def check_secrets() -> Iterator[Finding]:
+    """See that no credential is in .dvc/config, which git keeps; config.local it does not."""
+    config = configparser.ConfigParser()
+    config.read(_CONFIG)
+    found = [
+        f"{section.strip(chr(39))}: {key}"
+        for section in config.sections()
+        for key, value in config[section].items()
+        if key in _SECRETS or (key == "url" and "@" in value and ":" in value.partition("@")[0][8:])
+    ]
+    if found:
+        advice = "run `dvc remote modify --local`, take it out of .dvc/config, and change it"
+        yield Finding.wrong("secrets", f"{_CONFIG} has {', '.join(found)}", advice)
+    else:
+        yield Finding.ok("secrets", f"none in {_CONFIG}")

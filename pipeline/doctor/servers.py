@@ -1,0 +1,117 @@
+"""The servers that the user has named: MLflow, Prefect, the DVC remote; each gets a few seconds."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline import layout, params
+from pipeline.adapters.registry import Registry
+from pipeline.adapters.runs import tracking_uri, without_credentials
+from pipeline.champion import CHAMPION
+from pipeline.doctor.finding import Finding
+from pipeline.errors import InputError
+
+_TIMEOUT_S = 5.0
+_COMMAND_S = 30.0  # DVC and Prefect take seconds to start
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_IMPATIENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{_TIMEOUT_S:.0f}",
+    "PGCONNECT_TIMEOUT": f"{_TIMEOUT_S:.0f}",
+}
+
+
+def check_mlflow() -> Iterator[Finding]:
+    """Reach MLflow's server or database, and look for the champion."""
+    uri = tracking_uri()
+    shown = without_credentials(uri)
+    if why := _unreachable(uri):
+        yield Finding.wrong("mlflow", f"{shown}: {why}", "start it, or set MLFLOW_TRACKING_URI")
+        return
+    path = uri.removeprefix("sqlite:///")
+    if uri != path and not Path(urllib.parse.unquote(path)).is_file():
+        yield Finding.ok("mlflow", f"{shown}: not there yet; the first run makes it")
+        return
+    os.environ.update({**_IMPATIENT, **os.environ})
+    try:
+        registry = Registry(params.load().bundle.name)
+        champion = registry.at(CHAMPION)
+    except InputError as error:
+        advice = "see its log; is MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD right?"
+        yield Finding.wrong(
+            "mlflow", str(error).removesuffix("; the champion is as it was"), advice
+        )
+        return
+    named = f"its champion is version {champion.number}" if champion else "no champion yet"
+    yield Finding.ok("mlflow", f"{shown}: {registry.name}: {named}")
+
+
+def _unreachable(uri: str) -> str:
+    """Return why nothing listens at a URI's host and port; empty where something does."""
+    parts = urllib.parse.urlsplit(uri)
+    port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
+    if not parts.hostname or port is None:
+        return ""
+    try:
+        socket.create_connection((parts.hostname, port), timeout=_TIMEOUT_S).close()
+    except OSError as error:
+        return f"cannot be reached ({error})"
+    return ""
+
+
+def check_prefect() -> Iterator[Finding]:
+    """Ask Prefect's server for its health, by the URL of the environment or the profile."""
+    url = os.environ.get("PREFECT_API_URL") or _configured_url()
+    if not url:
+        yield Finding.ok("prefect", "no server is configured; a run starts its own")
+        return
+    shown = without_credentials(url)
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=_TIMEOUT_S):  # noqa: S310
+            yield Finding.ok("prefect", f"{shown} answers")
+    except (OSError, ValueError) as error:
+        advice = "start it (`prefect server start`), or set PREFECT_API_URL"
+        yield Finding.wrong("prefect", f"{shown}: {without_credentials(str(error))}", advice)
+
+
+def _configured_url() -> str:
+    printed = _run("prefect", "config", "view", "--hide-sources")
+    found = re.search(r"^PREFECT_API_URL='?([^'\s]+)", printed, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def check_remote() -> Iterator[Finding]:
+    """Let DVC ask its default remote for data/."""
+    try:
+        remotes = _run("dvc", "remote", "list").split()
+        if not remotes:
+            yield Finding.ok("dvc remote", "none; the cache is on this disk only")
+            return
+        _run("dvc", "status", "--cloud", "--quiet", f"{layout.DATA}.dvc", codes=(0, 1))
+    except InputError as error:
+        advice = "see `dvc remote list`; put credentials there with `dvc remote modify --local`"
+        yield Finding.wrong("dvc remote", str(error), advice)
+        return
+    yield Finding.ok("dvc remote", f"{remotes[0]} can be reached")
+
+
+def _run(module: str, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
+    """Run a command and return what it printed; `InputError` where it fails or takes too long."""
+    command = [sys.executable, "-m", module, *arguments]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_COMMAND_S
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"no answer in {_COMMAND_S:.0f} s") from None
+    if done.returncode not in codes:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        raise InputError(without_credentials(lines[-1]))
+    return done.stdout

@@ -1,0 +1,1 @@
+"""The crash matrix: kill, starve or spoil a run at a random point, run again, compare."""

@@ -1,0 +1,72 @@
+"""Trials that kill: a process, or all of a run's as a power cut does, at a random moment."""
+
+import random
+import time
+
+from crash import world as worlds
+from crash.world import World, WrongError
+
+VICTIMS = ("stage", "dvc", "all")
+
+
+def kill_stage(world: World, draw: random.Random, stage: str, victim: str) -> str:
+    """Let a stage be still to do, and kill it."""
+    world.lay_out()
+    worlds.forget(world, stage)
+    return kill_and_run_again(world, draw, stage, victim)
+
+
+def kill_and_run_again(world: World, draw: random.Random, stage: str, victim: str) -> str:
+    """Kill a stage, its DVC, or both with every helper; then let DVC run it again at once."""
+    after_s = draw.uniform(0.02, 0.98) * world.seconds[stage]
+    process = world.start("dvc", "repro", "--single-item", stage)
+    time.sleep(after_s)
+    named = {"stage": worlds.is_stage(stage), "dvc": worlds.is_dvc, "all": lambda _: True}
+    killed = world.kill(named[victim])
+    process.wait()  # or it is a zombie, which DVC takes for alive
+    world.run("dvc", "repro")
+    world.await_the_end()
+    worlds.check_results(world)
+    return f"{stage}, {victim} at {after_s:.1f} s ({killed} killed)"
+
+
+def kill_publish(world: World, draw: random.Random) -> str:
+    """Kill a publication; the registry is whole before the next one, and right after it."""
+    world.lay_out()
+    after_s = draw.uniform(0.02, 0.98) * world.seconds["publish"]
+    process = world.start("pipeline", "publish")
+    time.sleep(after_s)
+    process.kill()
+    process.wait()
+    left = worlds.walk(world)
+    publish_again(world)
+    return f"at {after_s:.1f} s, which left {describe(left)}"
+
+
+def publish_again(world: World) -> None:
+    """Publish, and compare the registry with that of an undisturbed publication."""
+    world.run("pipeline", "publish")
+    world.await_the_end()
+    found = worlds.walk(world)
+    if found != world.expected:
+        raise WrongError(f"the registry has {found}, not {world.expected}")
+
+
+def describe(walked: dict[str, object]) -> str:
+    versions, aliases = walked["versions"], walked["aliases"]
+    return f"{len(versions)} versions, {len(aliases)} aliases"  # type: ignore[arg-type]
+
+
+def kill_flow(world: World, draw: random.Random, stage: str) -> str:
+    """Kill the flow alone: DVC and the stage, in a session of their own, know nothing of it."""
+    world.lay_out()
+    worlds.forget(world, stage)
+    after_s = draw.uniform(0.2, 0.9) * (world.seconds["flow"] + world.seconds[stage])
+    process = world.start("flows.retrain", "--no-promote")
+    time.sleep(after_s)
+    process.kill()
+    process.wait()
+    world.run("flows.retrain", "--no-promote")
+    world.await_the_end()
+    worlds.check_results(world)
+    return f"with {stage} to do, at {after_s:.1f} s"
