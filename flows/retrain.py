@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import sys
+import typing
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
@@ -10,7 +11,8 @@ from prefect import flow, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.settings import get_current_settings
 
-from flows import graph, stage
+from flows import graph
+from flows.placement import Placement, run_stages
 from pipeline import ingest, layout, params, publish
 from pipeline.__main__ import REFUSED_CODE
 from pipeline.adapters import tracking
@@ -18,22 +20,23 @@ from pipeline.errors import InputError
 
 
 @flow(name="retrain", validate_parameters=True)
-def retrain(promote: bool = True) -> publish.Publication | None:
+def retrain(promote: bool = True, placement: Placement = "here") -> publish.Publication | None:
     """Run the stages in DVC's order, each on what it needs, then publish what they made.
 
     Args:
         promote: Register the bundle and let the gate decide; otherwise stop at the bundle.
+        placement: Run the stages here, or send each to the work pool that dvc.yaml names for it.
     """
-    with _mlflow_run() as parent_run:
-        for node in graph.nodes():
-            stage.run_stage.with_options(name=node.name, tags=[node.pool])(node.name, parent_run)
+    nodes = graph.nodes()
+    with _mlflow_run(nodes) as parent_run:
+        run_stages(nodes, placement, parent_run)
     return publish_bundle() if promote else None
 
 
 @contextlib.contextmanager
-def _mlflow_run() -> Iterator[str | None]:
+def _mlflow_run(nodes: Sequence[graph.Node]) -> Iterator[str | None]:
     """Yield the MLflow run under which the stages' runs nest; none where no stage has work."""
-    if graph.is_current():
+    if all(node.current for node in nodes):
         yield None
         return
     run_id = tracking.start_parent_run(runtime.flow_run.name)
@@ -61,13 +64,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.retrain", description=__doc__)
     parser.add_argument("--size", help="written into params.yaml first: default or small")
     parser.add_argument("--no-promote", action="store_true", help="stop at the bundle")
+    parser.add_argument(
+        "--placement",
+        choices=typing.get_args(Placement),
+        default="here",
+        help="pools: each stage on a worker of the pool that dvc.yaml names for it",
+    )
     parsed = parser.parse_args(arguments)
     try:
         if parsed.size:
             params.set_size(parsed.size)
         ingest.run(params.load().ingest, print)
         graph.check_data()
-        state = retrain(promote=not parsed.no_promote, return_state=True)
+        state = retrain(not parsed.no_promote, parsed.placement, return_state=True)
         publication = state.result()
     except InputError as error:
         print(error, file=sys.stderr)

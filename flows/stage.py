@@ -38,40 +38,54 @@ def _may_retry(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
     return not isinstance(state.result(raise_on_failure=False), InputError)
 
 
-@task(
-    task_run_name="{name}",
-    retries=2,
-    retry_delay_seconds=10,
-    retry_condition_fn=_may_retry,
-    timeout_seconds=_TIMEOUT_S,
-    persist_result=False,
-)
-def run_stage(name: str, parent_run: str | None = None) -> State[Any]:
+RETRIED: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay_seconds": 10,
+    "retry_condition_fn": _may_retry,
+    "timeout_seconds": _TIMEOUT_S,
+    "persist_result": False,
+}
+
+
+@task(task_run_name="{name}", **RETRIED)
+def run_stage(name: str, parent_run: str | None = None, current: bool = False) -> State[Any]:
     """Run ``dvc repro --single-item NAME``; a stage that is current ends as Cached.
 
     Args:
         name: A stage of dvc.yaml.
         parent_run: MLflow run under which the stage's own run is nested.
+        current: It is known to be current.
 
     Raises:
         InputError: the stage refused its input; not retried.
         StageError: it failed otherwise.
     """
-    if graph.is_current(name):
+    if current or graph.is_current(name):
         return Completed(name="Cached", message="inputs, parameters and code as in dvc.lock")
-    _reproduce(name, parent_run)
+    reproduce(name, parent_run)
+    show_report(name)
+    return Completed(message="done")
+
+
+def show_report(name: str) -> None:
+    """Show a stage's report on the page of the run."""
     create_markdown_artifact(
         key=f"report-{name}",
         markdown=markdown.stage_report(name),
         description=f"The report of the stage {name}",
     )
-    return Completed(message="done")
 
 
-def _reproduce(name: str, parent_run: str | None) -> None:
+def reproduce(name: str, parent_run: str | None, *options: str) -> None:
+    """Run ``dvc repro --single-item NAME``, its lines in the log, its progress in an artifact.
+
+    Raises:
+        InputError: the stage refused its input.
+        StageError: it failed otherwise.
+    """
     environment = dict(os.environ) | ({tracking.PARENT_RUN: parent_run} if parent_run else {})
     process = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", "--single-item", name],
+        [sys.executable, "-m", "dvc", "repro", "--single-item", *options, name],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
