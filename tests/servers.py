@@ -28,7 +28,7 @@ def free_port() -> int:
 def process(
     command: list[str], folder: Path, log: Path, **env: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in a session of its own until the block ends; what it prints goes to ``log``."""
+    """Run a command in a session of its own until the block ends; ``log`` gets what it prints."""
     with log.open("ab") as stream:
         started = subprocess.Popen(
             command,

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -118,3 +119,39 @@ def ran(folder: Path) -> list[str]:
     log = folder / "ran"
     lines = log.read_text().splitlines() if log.is_file() else []
     return [" ".join(line.split()[:2]) for line in lines if line.endswith("start")]
+
+
+def starts(folder: Path, stage: str) -> int:
+    return sum(line.startswith(f"{stage} ") for line in ran(folder))
+
+
+def span(folder: Path, stage: str) -> tuple[float, float]:
+    """Return the times of a stage's first start and end."""
+    lines = [line.split() for line in (folder / "ran").read_text().splitlines()]
+    start, end = (
+        next(float(at) for name, _, at, what in lines if (name, what) == (stage, kind))
+        for kind in ("start", "end")
+    )
+    return start, end
+
+
+def toys(folder: Path) -> list[int]:
+    """Return the ids of the processes of stages that run in a clone."""
+    return _processes(folder, "toy.py")
+
+
+def kill_run(folder: Path) -> None:
+    """Kill -9 the run that a worker has started in its clone, and all that is of it."""
+    for pid in [*_processes(folder, "prefect.engine"), *_processes(folder, "dvc"), *toys(folder)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _processes(folder: Path, word: str) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            here = (process / "cwd").resolve() == folder
+            if here and word in (process / "cmdline").read_text():
+                found.append(int(process.name))
+    return found
