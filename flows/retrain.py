@@ -3,8 +3,8 @@
 import argparse
 import contextlib
 import sys
-import typing
 from collections.abc import Iterator, Sequence
+from typing import get_args
 from uuid import UUID
 
 from prefect import flow, get_run_logger, runtime, task
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-promote", action="store_true", help="stop at the bundle")
     parser.add_argument(
         "--placement",
-        choices=typing.get_args(Placement),
+        choices=get_args(Placement),
         default="here",
         help="pools: each stage on a worker of the pool that dvc.yaml names for it",
     )
@@ -76,7 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             params.set_size(parsed.size)
         ingest.run(params.load().ingest, print)
         graph.check_data()
-        state = retrain(not parsed.no_promote, parsed.placement, return_state=True)
+        state = retrain(
+            promote=not parsed.no_promote, placement=parsed.placement, return_state=True
+        )
         publication = state.result()
     except InputError as error:
         print(error, file=sys.stderr)

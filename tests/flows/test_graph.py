@@ -59,6 +59,41 @@ def test_a_stage_is_current_only_after_it_ran_on_these_inputs() -> None:
 
 
 @pytest.mark.usefixtures("repo")
+def test_a_stage_rests_on_all_that_comes_before_it() -> None:
+    """One reading of the graph has to do for a run in which nothing is new."""
+    write_stages(first="data/a", middle="first", last="middle", other="data/a")
+    assert not any(node.current for node in graph.nodes())
+    dvc("repro")
+    assert all(node.current for node in graph.nodes())
+    Path("first").write_text("someone else's")
+    current = {node.name: node.current for node in graph.nodes()}
+    assert current == {"first": False, "middle": False, "last": False, "other": True}
+
+
+@pytest.mark.usefixtures("repo")
+def test_the_stages_that_a_stage_needs_are_named_and_its_data_are_not() -> None:
+    write_stages(last="middle", middle="first", first="data/a")
+    needs = {node.name: node.needs for node in graph.nodes()}
+    assert needs == {"first": (), "middle": ("first",), "last": ("middle",)}
+
+
+@pytest.mark.usefixtures("repo")
+def test_dvc_lets_two_independent_stages_run_at_once_in_one_clone() -> None:
+    """Each waits until both have begun: one after the other, neither would end well."""
+    wait = "touch {0}.begun; for i in $(seq 100); do test -e {1}.begun && break; sleep 0.1; done; "
+    both = "test -e {1}.begun && cp data/a {0}"
+    stages = {
+        mine: {"cmd": (wait + both).format(mine, other), "deps": ["data/a"], "outs": [mine]}
+        for mine, other in (("left", "right"), ("right", "left"))
+    }
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet", "--single-item"]
+    running = [subprocess.Popen([*command, name]) for name in stages]
+    assert [process.wait() for process in running] == [0, 0]
+    assert all(node.current for node in graph.nodes())
+
+
+@pytest.mark.usefixtures("repo")
 def test_data_that_data_dvc_does_not_record_is_refused() -> None:
     write_stages(last="data/a")
     graph.check_data()
