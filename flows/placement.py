@@ -43,9 +43,9 @@ def run_stages(nodes: Sequence[Node], placement: Placement, parent_run: str | No
         for node in nodes:
             _named(run_stage, node)(node.name, parent_run, node.current)
         return
+    commit = sameness.commit()
     check_pools(nodes)
     exchange.push()  # what is made here already, and data/
-    commit = sameness.commit()
     futures: dict[str, PrefectFuture[Any]] = {}
     try:
         for node in nodes:

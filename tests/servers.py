@@ -55,25 +55,23 @@ def end(started: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def prefect(folder: Path) -> Iterator[str]:
-    """Yield the API's URL of a Prefect server on SQLite in ``folder``."""
+    """Yield the API's URL of a Prefect server on SQLite in ``folder``; it may take a while."""
     port = str(free_port())
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     settings = {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     with process([*command, "--port", port], folder, folder / "server.log", **settings):
         url = f"http://127.0.0.1:{port}/api"
-        wait_for(f"{url}/health", folder / "server.log")
         yield url
 
 
 @contextlib.contextmanager
 def mlflow(folder: Path, database: str) -> Iterator[str]:
-    """Yield the URL of an MLflow server."""
+    """Yield the URL of an MLflow server; it may take a while."""
     port = str(free_port())
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port]
     options = ["--backend-store-uri", database, "--artifacts-destination", str(folder / "mlruns")]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true"}
     with process([*command, *options, "--workers", "1"], folder, folder / "mlflow.log", **quiet):
-        wait_for(f"http://127.0.0.1:{port}/health", folder / "mlflow.log")
         yield f"http://127.0.0.1:{port}"
 
 

@@ -51,7 +51,7 @@ def stages(graph: dict[str, tuple[str, list[str]]]) -> dict[str, object]:
         name: {
             "cmd": " ".join(["python toy.py", name, *inputs]),
             "deps": ["toy.py", *inputs],
-            "params": ["split"] if name == "split" else [],
+            "params": [name] if name in ("split", "report") else [],
             "outs": [f"build/{name}"],
             "meta": {"pool": pool},
         }
@@ -137,21 +137,20 @@ def span(folder: Path, stage: str) -> tuple[float, float]:
 
 def toys(folder: Path) -> list[int]:
     """Return the ids of the processes of stages that run in a clone."""
-    return _processes(folder, "toy.py")
+    return [pid for pid, command in _processes(folder) if "toy.py" in command]
 
 
 def kill_run(folder: Path) -> None:
-    """Kill -9 the run that a worker has started in its clone, and all that is of it."""
-    for pid in [*_processes(folder, "prefect.engine"), *_processes(folder, "dvc"), *toys(folder)]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    """Kill -9 what a worker has started in its clone, and not the worker."""
+    for pid, command in _processes(folder):
+        if "worker" not in command:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
-def _processes(folder: Path, word: str) -> list[int]:
-    found = []
+def _processes(folder: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the ids and commands of the processes that work in a folder."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            here = (process / "cwd").resolve() == folder
-            if here and word in (process / "cmdline").read_text():
-                found.append(int(process.name))
-    return found
+            if (process / "cwd").resolve() == folder.resolve():
+                yield int(process.name), (process / "cmdline").read_text().split("\0")
