@@ -44,12 +44,6 @@ def _names(stages: Iterator[PipelineStage]) -> Iterator[str]:
     return (stage.name for stage in stages if isinstance(stage, PipelineStage))
 
 
-def is_current(stage: str) -> bool:
-    """Say whether inputs, parameters, command and outputs of a stage are those of dvc.lock."""
-    with Repo() as repo:
-        return not repo.status(targets=[stage])
-
-
 def check_data() -> None:
     """Refuse data/ that data.dvc does not describe: what is trained on must be on record.
 

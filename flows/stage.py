@@ -20,13 +20,14 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Completed
 from prefect.tasks import Task
 
-from flows import graph, markdown
+from flows import markdown
 from pipeline.adapters import tracking
 from pipeline.errors import InputError
 
 _POLL_S = 1.0
 _GRACE_S = 10.0  # between asking a stage to end and killing it
 _INPUT_ERROR_CODE = "exited with 2"  # what DVC says of `python -m pipeline` refusing its input
+_RUNNING = "Running stage"  # what DVC says where it does not skip or restore it
 _TIMEOUT_S = 24 * 3600
 
 
@@ -60,9 +61,8 @@ def run_stage(name: str, parent_run: str | None = None, current: bool = False) -
         InputError: the stage refused its input; not retried.
         StageError: it failed otherwise.
     """
-    if current or graph.is_current(name):
+    if current or not reproduce(name, parent_run):
         return Completed(name="Cached", message="inputs, parameters and code as in dvc.lock")
-    reproduce(name, parent_run)
     show_report(name)
     return Completed(message="done")
 
@@ -76,8 +76,10 @@ def show_report(name: str) -> None:
     )
 
 
-def reproduce(name: str, parent_run: str | None, *options: str) -> None:
+def reproduce(name: str, parent_run: str | None, *options: str) -> bool:
     """Run ``dvc repro --single-item NAME``, its lines in the log, its progress in an artifact.
+
+    Return whether DVC ran the stage: it does not where the outputs are there or in the run-cache.
 
     Raises:
         InputError: the stage refused its input.
@@ -93,17 +95,20 @@ def reproduce(name: str, parent_run: str | None, *options: str) -> None:
         start_new_session=True,  # so that a cancelled task takes its whole family with it
     )
     tail: list[str] = []
+    ran = False
     try:
         log = get_run_logger()
         for line in _follow(process, name):
             log.info("%s", line)
             tail = [*tail[-19:], line]
+            ran = ran or line.startswith(_RUNNING)
         code = process.wait()
     finally:
         _stop(process)
     if code:
         message = "\n".join(tail)
         raise (InputError if _INPUT_ERROR_CODE in message else StageError)(message)
+    return ran
 
 
 def _follow(process: "subprocess.Popen[str]", name: str) -> Iterator[str]:
