@@ -1,5 +1,6 @@
 """The graph of stages, read from dvc.yaml through DVC: nobody writes the order a second time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import networkx
@@ -16,6 +17,8 @@ class Node:
 
     name: str
     pool: str  # the workers that its ``meta:`` asks for
+    needs: tuple[str, ...]  # the stages whose outputs it reads
+    current: bool  # it, and all that it rests on, are as dvc.lock has them
 
 
 def nodes() -> tuple[Node, ...]:
@@ -24,18 +27,23 @@ def nodes() -> tuple[Node, ...]:
         graph = repo.index.graph  # an edge goes from a stage to one that it needs
         written = {stage: place for place, stage in enumerate(repo.index.stages)}
         order = networkx.lexicographical_topological_sort(graph.reverse(), key=written.get)
+        mend.remove_cut_locks(repo)  # DVC asks for its locks in status
+        changed = repo.status()
+        stale = {stage for stage in graph if stage.addressing in changed}
         return tuple(
-            Node(stage.name, (stage.meta or {}).get("pool", "cpu"))
+            Node(
+                stage.name,
+                (stage.meta or {}).get("pool", "cpu"),
+                tuple(_names(graph.successors(stage))),
+                stale.isdisjoint({stage, *networkx.descendants(graph, stage)}),
+            )
             for stage in order
             if isinstance(stage, PipelineStage)  # data.dvc is in the graph too
         )
 
 
-def is_current(stage: str | None = None) -> bool:
-    """Say whether inputs, parameters, command and outputs of a stage, or all, are dvc.lock's."""
-    with Repo() as repo:
-        mend.remove_cut_locks(repo)  # DVC asks for its locks here
-        return not repo.status(targets=[stage] if stage else None)
+def _names(stages: Iterator[PipelineStage]) -> Iterator[str]:
+    return (stage.name for stage in stages if isinstance(stage, PipelineStage))
 
 
 def check_data() -> None:

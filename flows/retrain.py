@@ -12,7 +12,8 @@ from prefect.client.schemas.objects import State
 from prefect.settings import get_current_settings
 from prefect.states import Completed
 
-from flows import graph, stage
+from flows import graph
+from flows.placement import Placement, run_stages
 from flows.promote import ask_for_approval
 from flows.when import Answer, When, ask
 from pipeline import files, ingest, layout, params, publish
@@ -26,7 +27,7 @@ LOCK = layout.STATE / "retrain.lock"  # held by the one run in this clone
 
 @flow(name="retrain", validate_parameters=True)
 def retrain(
-    when: When = "always", promote: bool = True
+    when: When = "always", promote: bool = True, placement: Placement = "here"
 ) -> State[publish.Publication] | State[None] | None:
     """Run the stages in DVC's order, each on what it needs, then publish what they made.
 
@@ -36,12 +37,13 @@ def retrain(
         when: Run always; when DVC's hash of data/ is not the champion's; or when the new labelled
             rows differ from the champion's beyond chance (drift). Otherwise end as Skipped.
         promote: Register the bundle and let the gate decide; otherwise stop at the bundle.
+        placement: Run the stages here, or send each to the work pool that dvc.yaml names for it.
     """
     with files.held(LOCK, "retrain"):
         answer = _ask(when)
         if not answer.run:
             return Completed(name=SKIPPED, message=answer.why)
-        return _run(promote)
+        return _run(promote, placement)
 
 
 def _ask(when: When) -> Answer:
@@ -54,10 +56,10 @@ def _ask(when: When) -> Answer:
     return answer
 
 
-def _run(promote: bool) -> State[publish.Publication] | None:
-    with _mlflow_run() as parent_run:
-        for node in graph.nodes():
-            stage.run_stage.with_options(name=node.name, tags=[node.pool])(node.name, parent_run)
+def _run(promote: bool, placement: Placement) -> State[publish.Publication] | None:
+    nodes = graph.nodes()
+    with _mlflow_run(nodes) as parent_run:
+        run_stages(nodes, placement, parent_run)
     if not promote:
         return None
     publication = publish_bundle()
@@ -71,9 +73,9 @@ def _run(promote: bool) -> State[publish.Publication] | None:
 
 
 @contextlib.contextmanager
-def _mlflow_run() -> Iterator[str | None]:
+def _mlflow_run(nodes: Sequence[graph.Node]) -> Iterator[str | None]:
     """Yield the MLflow run under which the stages' runs nest; none where no stage has work."""
-    if graph.is_current():
+    if all(node.current for node in nodes):
         yield None
         return
     run_id = tracking.start_parent_run(runtime.flow_run.name)
@@ -102,13 +104,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", help="written into params.yaml first: default or small")
     parser.add_argument("--when", choices=get_args(When), default="always", help="see `retrain`")
     parser.add_argument("--no-promote", action="store_true", help="stop at the bundle")
+    parser.add_argument(
+        "--placement",
+        choices=get_args(Placement),
+        default="here",
+        help="pools: each stage on a worker of the pool that dvc.yaml names for it",
+    )
     parsed = parser.parse_args(arguments)
     try:
         if parsed.size:
             params.set_size(parsed.size)
         ingest.run(params.load().ingest, print)
         graph.check_data()
-        state = retrain(parsed.when, promote=not parsed.no_promote, return_state=True)
+        state = retrain(
+            parsed.when,
+            promote=not parsed.no_promote,
+            placement=parsed.placement,
+            return_state=True,
+        )
         publication = cast("publish.Publication | None", state.result())
     except InputError as error:
         print(error, file=sys.stderr)

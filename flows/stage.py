@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,13 +21,14 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Completed
 from prefect.tasks import Task
 
-from flows import graph, markdown, mend
+from flows import markdown, mend
 from pipeline.adapters import tracking
 from pipeline.errors import InputError
 
 _POLL_S = 1.0
 _GRACE_S = 10.0  # between asking a stage to end and killing it
 _INPUT_ERROR_CODE = "exited with 2"  # what DVC says of `python -m pipeline` refusing its input
+_RUNNING = "Running stage"  # what DVC says where it does not skip or restore it
 _TIMEOUT_S = 24 * 3600
 
 
@@ -39,46 +40,67 @@ def _may_retry(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
     return not isinstance(state.result(raise_on_failure=False), InputError)
 
 
-@task(
-    task_run_name="{name}",
-    retries=2,
-    retry_delay_seconds=10,
-    retry_condition_fn=_may_retry,
-    timeout_seconds=_TIMEOUT_S,
-    persist_result=False,
-)
-def run_stage(name: str, parent_run: str | None = None) -> State[Any]:
+RETRIED: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay_seconds": 10,
+    "retry_condition_fn": _may_retry,
+    "timeout_seconds": _TIMEOUT_S,
+    "persist_result": False,
+}
+
+
+@task(task_run_name="{name}", **RETRIED)
+def run_stage(name: str, parent_run: str | None = None, current: bool = False) -> State[Any]:
     """Run ``dvc repro --single-item NAME``; a stage that is current ends as Cached.
 
     Args:
         name: A stage of dvc.yaml.
         parent_run: MLflow run under which the stage's own run is nested.
+        current: It is known to be current.
 
     Raises:
         InputError: the stage refused its input; not retried.
         StageError: it failed otherwise.
     """
-    if graph.is_current(name):
+    if current or not reproduce(name, parent_run):
         return Completed(name="Cached", message="inputs, parameters and code as in dvc.lock")
-    _reproduce(name, parent_run)
-    if damaged := mend.remove_damaged(name):
-        get_run_logger().warning("DVC's cache is damaged, running again: %s", ", ".join(damaged))
-        _reproduce(name, parent_run)
+    show_report(name)
+    return Completed(message="done")
+
+
+def show_report(name: str) -> None:
+    """Show a stage's report on the page of the run."""
     create_markdown_artifact(
         key=f"report-{name}",
         markdown=markdown.stage_report(name),
         description=f"The report of the stage {name}",
     )
-    return Completed(message="done")
 
 
-def _reproduce(name: str, parent_run: str | None) -> None:
+def reproduce(name: str, parent_run: str | None, *options: str) -> bool:
+    """Run ``dvc repro --single-item NAME``, its lines in the log, its progress in an artifact.
+
+    Return whether DVC ran the stage: it does not where the outputs are there or in the run-cache.
+    Outputs from a cache that a disk has spoilt are made again.
+
+    Raises:
+        InputError: the stage refused its input.
+        StageError: it failed otherwise.
+    """
+    ran = _run_dvc(name, parent_run, options)
+    if damaged := mend.remove_damaged(name):
+        get_run_logger().warning("DVC's cache is damaged, running again: %s", ", ".join(damaged))
+        ran = _run_dvc(name, parent_run, options)
+    return ran
+
+
+def _run_dvc(name: str, parent_run: str | None, options: Sequence[str]) -> bool:
     root = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     parent = {tracking.PARENT_RUN: parent_run} if parent_run else {}
     environment = {**os.environ, "PYTHONPATH": path, **parent}
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.run_dvc", "repro", "--single-item", name],
+        [sys.executable, "-m", "flows.run_dvc", "repro", "--single-item", *options, name],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -86,17 +108,20 @@ def _reproduce(name: str, parent_run: str | None) -> None:
         start_new_session=True,  # so that a cancelled task takes its whole family with it
     )
     tail: list[str] = []
+    ran = False
     try:
         log = get_run_logger()
         for line in _follow(process, name):
             log.info("%s", line)
             tail = [*tail[-19:], line]
+            ran = ran or line.startswith(_RUNNING)
         code = process.wait()
     finally:
         _stop(process)
     if code:
         message = "\n".join(tail)
         raise (InputError if _INPUT_ERROR_CODE in message else StageError)(message)
+    return ran
 
 
 def _follow(process: "subprocess.Popen[str]", name: str) -> Iterator[str]:

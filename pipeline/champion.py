@@ -11,7 +11,6 @@ from pipeline import decisions, files, layout, reports, trust
 from pipeline.adapters import rows
 from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
 from pipeline.errors import InputError
-from pipeline.measure import paired
 from pipeline.params import BundleParams
 from pipeline.policy import rules
 from pipeline.policy.gate import ChampionComparison
@@ -39,6 +38,8 @@ def compare(registry: Registry, champion: Version, evidence: dict[str, Any]) -> 
     except InputError as error:
         nothing = Estimate(point=None, low=None, high=None, n=0, note=str(error))
         return ChampionComparison(version=champion.number, difference=nothing, p_value=None)
+    from pipeline.measure import paired  # SciPy takes a second, and a run of nothing new has few
+
     test = paired.compare(
         CHAMPION,
         ours["predicted"].to_numpy() == tested.labels,

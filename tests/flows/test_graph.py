@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from flows import graph
 from pipeline.errors import InputError
@@ -49,13 +50,38 @@ def test_the_pool_is_the_one_that_meta_names() -> None:
 
 
 @pytest.mark.usefixtures("repo")
-def test_a_stage_is_current_only_after_it_ran_on_these_inputs() -> None:
-    write_stages(last="data/a")
-    assert not graph.is_current("last")
+def test_a_stage_rests_on_all_that_comes_before_it() -> None:
+    """One reading of the graph has to do for a run in which nothing is new."""
+    write_stages(first="data/a", middle="first", last="middle", other="data/a")
+    assert not any(node.current for node in graph.nodes())
     dvc("repro")
-    assert graph.is_current("last")
-    Path("last").write_text("someone else's")
-    assert not graph.is_current("last")
+    assert all(node.current for node in graph.nodes())
+    Path("first").write_text("someone else's")
+    current = {node.name: node.current for node in graph.nodes()}
+    assert current == {"first": False, "middle": False, "last": False, "other": True}
+
+
+@pytest.mark.usefixtures("repo")
+def test_the_stages_that_a_stage_needs_are_named_and_its_data_are_not() -> None:
+    write_stages(last="middle", middle="first", first="data/a")
+    needs = {node.name: node.needs for node in graph.nodes()}
+    assert needs == {"first": (), "middle": ("first",), "last": ("middle",)}
+
+
+@pytest.mark.usefixtures("repo")
+def test_dvc_lets_two_independent_stages_run_at_once_in_one_clone() -> None:
+    """Each waits until both have begun: one after the other, neither would end well."""
+    wait = "touch {0}.begun; for i in $(seq 100); do test -e {1}.begun && break; sleep 0.1; done; "
+    both = "test -e {1}.begun && cp data/a {0}"
+    stages = {
+        mine: {"cmd": (wait + both).format(mine, other), "deps": ["data/a"], "outs": [mine]}
+        for mine, other in (("left", "right"), ("right", "left"))
+    }
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--quiet", "--single-item"]
+    running = [subprocess.Popen([*command, name]) for name in stages]
+    assert [process.wait() for process in running] == [0, 0]
+    assert all(node.current for node in graph.nodes())
 
 
 @pytest.mark.usefixtures("repo")
@@ -70,7 +96,7 @@ def test_data_that_data_dvc_does_not_record_is_refused() -> None:
 def test_data_on_record_but_not_in_the_cache_is_put_there(repo: Path) -> None:
     shutil.rmtree(repo / ".dvc" / "cache")
     graph.check_data()
-    assert graph.is_current("data.dvc")
+    assert not Repo().status(["data.dvc"])
 
 
 def test_data_neither_on_record_nor_in_the_cache_is_refused(repo: Path) -> None:
@@ -78,4 +104,4 @@ def test_data_neither_on_record_nor_in_the_cache_is_refused(repo: Path) -> None:
     (repo / "data" / "a").write_text("3")
     with pytest.raises(InputError, match="dvc add data"):
         graph.check_data()
-    assert not graph.is_current("data.dvc")
+    assert Repo().status(["data.dvc"])

@@ -1,0 +1,67 @@
+"""The flow ``stage``: what a work pool's worker runs, in a clone of its own."""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from flows import exchange, sameness
+from flows.stage import reproduce, show_report
+from pipeline import layout
+from pipeline.errors import InputError
+
+REFUSED = "Refused"  # the state's name where a retry would not help
+_LOCK = layout.STATE / "worker.lock"
+
+
+@flow(name="stage", validate_parameters=True, persist_result=False)
+def run_sent_stage(
+    stage: str, commit: str, files: dict[str, str], parent_run: str | None = None
+) -> State[Any]:
+    """Run one stage as the flow's host would: inputs from the DVC remote, outputs to it.
+
+    A stage that any machine has done is taken from the run-cache, not done again.
+
+    Args:
+        stage: A stage of dvc.yaml.
+        commit: The commit that this clone has to be at.
+        files: The host's params.yaml, policy.yaml, data.dvc and dvc.lock.
+        parent_run: MLflow run under which the stage's own run is nested.
+    """
+    try:
+        with _alone():
+            _check_commit(commit)
+            sameness.write(files)
+            exchange.pull_inputs(stage)
+            reproduce(stage, parent_run, "--pull")
+            exchange.push(stage)
+            show_report(stage)
+    except InputError as error:
+        return Failed(name=REFUSED, message=str(error))
+    return Completed(message="done, and pushed to the DVC remote")
+
+
+def _check_commit(wanted: str) -> None:
+    here = sameness.commit()
+    if here != wanted:
+        raise InputError(
+            f"this worker's clone is at {here[:12]} and the flow is at {wanted[:12]}; "
+            f"here: `git fetch && git checkout {wanted}`"
+        )
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other run uses this clone: its files are those of one stage at a time."""
+    _LOCK.parent.mkdir(exist_ok=True)
+    with _LOCK.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            get_run_logger().info("another stage runs in this clone; waiting")
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

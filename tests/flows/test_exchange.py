@@ -1,0 +1,120 @@
+"""What one clone made, another has through the remote alone: a folder, or an S3 server (moto)."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import machines
+import pytest
+import workspace
+from moto.server import ThreadedMotoServer
+
+from flows import exchange, graph, sameness
+from pipeline.errors import InputError
+
+pytestmark = pytest.mark.slow
+GRAPH = {name: machines.GRAPH[name] for name in ("validate", "tokenise")}
+BUCKET = "charter"
+
+
+@contextlib.contextmanager
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    import boto3
+
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        url = "http://{}:{}".format(*server.get_host_and_port())
+        boto3.client("s3", endpoint_url=url).create_bucket(Bucket=BUCKET)
+        yield url
+    finally:
+        server.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def origin(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    monkeypatch.setenv("TOY_RAN", str(tmp_path / "ran"))
+    with contextlib.ExitStack() as stack:
+        if request.param == "folder":
+            (tmp_path / "remote").mkdir()
+            yield machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+        else:
+            url = stack.enter_context(s3(monkeypatch))
+            made = machines.build(tmp_path, f"s3://{BUCKET}/dvc", GRAPH)
+            dvc(made, "remote", "modify", "team", "endpointurl", url)
+            workspace.run(made, "git", "commit", "--quiet", "--all", "--message", "Endpoint")
+            yield made
+
+
+def dvc(folder: Path, *command: str) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *command], cwd=folder, check=True)
+
+
+def test_a_stage_done_in_one_clone_is_restored_in_another_and_never_done_again(
+    origin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = machines.clone(origin, "host", with_data=True)
+    worker = machines.clone(origin, "worker")
+    monkeypatch.chdir(host)
+    exchange.check_remote()
+    exchange.push()
+    for stage in GRAPH:
+        monkeypatch.chdir(host)
+        assert not exchange.restore(stage)
+        sent = sameness.texts()
+        monkeypatch.chdir(worker)
+        sameness.write(sent)
+        exchange.pull_inputs(stage)
+        dvc(worker, "repro", "--quiet", "--single-item", "--pull", stage)
+        exchange.push(stage)
+        monkeypatch.chdir(host)
+        assert exchange.restore(stage)
+        assert {node.name: node.current for node in graph.nodes()}[stage]
+    assert (host / "dvc.lock").read_text() == (worker / "dvc.lock").read_text()
+    assert machines.ran(origin.parent) == ["validate worker", "tokenise worker"]
+
+
+def test_stale_inputs_of_a_worker_are_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that keeps an older data/ must not run on it."""
+    (tmp_path / "remote").mkdir()
+    host = machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+    worker = machines.clone(host, "worker", with_data=True)
+    (host / "data" / "rows.txt").write_text("newer\n")
+    dvc(host, "add", "--quiet", "data")
+    monkeypatch.chdir(host)
+    exchange.push()
+    sent = sameness.texts()
+    monkeypatch.chdir(worker)
+    sameness.write(sent)
+    exchange.pull_inputs("validate")
+    assert (worker / "data" / "rows.txt").read_text() == "newer\n"
+
+
+def test_without_a_remote_the_command_that_adds_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dvc(tmp_path, "init", "--no-scm", "--quiet")
+    with pytest.raises(InputError, match="dvc remote add --default"):
+        exchange.check_remote()
+
+
+def test_a_file_that_is_not_sent_to_workers_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"\.\./\.bashrc: not a file that is sent"):
+        sameness.write({"../.bashrc": "x"})
+    assert not list(tmp_path.iterdir())
