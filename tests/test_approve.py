@@ -141,8 +141,8 @@ def test_the_word_on_another_bundle_promotes_nothing(params: BundleParams, keys:
 def test_an_edited_word_promotes_nothing(params: BundleParams) -> None:
     publish.publish(params)
     say(params, "reject")
-    path = kept_word(params)
-    path.write_text(path.read_text().replace('"reject"', '"approve"'))
+    registry, word = Registry(params.name), files.read_json(kept_word(params))
+    registry.log(registry.get("1"), "approval.json", word | {"decision": "approve"})
     made = publish.publish(params)
     assert made.outcome == "awaiting approval"
     assert "its tag approval_digest is" in made.summary()
