@@ -57,7 +57,10 @@ def _objects(oid: str, output: Path, cache: Path) -> Iterator[tuple[Path, Path, 
     if not oid.endswith(".dir"):
         yield object_, output, oid
         return
-    yield object_, object_, oid.removesuffix(".dir")
+    listed = oid.removesuffix(".dir")
+    yield object_, object_, listed
+    if _md5(object_) != listed:
+        return
     for entry in json.loads(object_.read_text()):
         md5 = entry["md5"]
         yield cache / md5[:2] / md5[2:], output / entry["relpath"], md5

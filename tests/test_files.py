@@ -138,3 +138,16 @@ def test_yaml_that_is_no_mapping_of_unique_keys_is_refused_by_its_line(
     path.write_text(text)
     with pytest.raises(InputError, match=named):
         files.read_yaml(path)
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    """Its own name holds its process: what another living process is writing stays."""
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], check=True,
+                          capture_output=True, text=True)  # fmt: skip
+    left = tmp_path / f".a.json.{dead.stdout.strip()}.tmp"
+    other = tmp_path / f".b.json.{dead.stdout.strip()}.tmp"
+    living = tmp_path / ".a.json.1.tmp"
+    for path in (left, other, living):
+        path.touch()
+    files.write_text(tmp_path / "a.json", "{}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [living.name, other.name, "a.json"]

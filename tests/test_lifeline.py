@@ -1,0 +1,46 @@
+"""A stage ends with the DVC that runs it, and only then: seen with real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline import files
+
+ROOT = Path(__file__).parents[1]
+CHILD = (
+    "import time; from pipeline import lifeline; lifeline.end_with_dvc(); print('up', flush=True)"
+)
+PARENT = f"""
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", {CHILD!r}])
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("by_dvc", [True, False])
+def test_a_stage_ends_when_its_dvc_is_killed(by_dvc: bool) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DVC_STAGE"}
+    environment |= {"DVC_STAGE": "split"} if by_dvc else {}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert parent.stdout.readline() == "up\n"
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    until = time.monotonic() + (10 if by_dvc else 0.5)
+    while files.is_alive(child) and time.monotonic() < until:
+        time.sleep(0.05)
+    try:
+        assert files.is_alive(child) != by_dvc
+    finally:
+        if files.is_alive(child):
+            os.kill(child, signal.SIGKILL)
