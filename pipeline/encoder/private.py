@@ -8,14 +8,10 @@ the training and set the threshold, nor of the text that the encoder read.
 
 import math
 import secrets
+import warnings
 from typing import Any
 
 import torch
-from opacus.accountants import RDPAccountant
-from opacus.accountants.utils import get_noise_multiplier
-from opacus.grad_sample import GradSampleModuleFastGradientClipping
-from opacus.optimizers import DPOptimizerFastGradientClipping
-from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping
 from torch import nn
 
 from pipeline.encoder.fitting import (
@@ -54,11 +50,17 @@ def plan_noise(rows: int, frozen: FrozenParams, private: PrivateParams) -> Priva
         raise InputError(
             f"finetune.frozen.batch_rows: {frozen.batch_rows} is more than the {rows} training rows"
         )
+    from opacus.accountants.utils import get_noise_multiplier
+
     rate = frozen.batch_rows / rows
     steps = frozen.epochs * math.ceil(rows / frozen.batch_rows)
-    noise = get_noise_multiplier(
-        target_epsilon=private.epsilon, target_delta=private.delta, sample_rate=rate, steps=steps
-    )
+    with warnings.catch_warnings(action="ignore"):  # of orders too few for the noise it tries first
+        noise = get_noise_multiplier(
+            target_epsilon=private.epsilon,
+            target_delta=private.delta,
+            sample_rate=rate,
+            steps=steps,
+        )
     return PrivateFit(
         epsilon=spent(noise, rate, steps, private.delta),
         delta=private.delta,
@@ -71,6 +73,8 @@ def plan_noise(rows: int, frozen: FrozenParams, private: PrivateParams) -> Priva
 
 def spent(noise_multiplier: float, sample_rate: float, steps: int, delta: float) -> float:
     """Return the epsilon of so many steps of the sampled Gaussian mechanism, by Opacus."""
+    from opacus.accountants import RDPAccountant
+
     accountant = RDPAccountant()
     accountant.history = [(noise_multiplier, sample_rate, steps)]
     return float(accountant.get_epsilon(delta))
@@ -115,6 +119,10 @@ class _Stepper:
     def __init__(
         self, head: Head, frozen: FrozenParams, plan: PrivateFit, random: torch.Generator
     ) -> None:
+        from opacus.grad_sample import GradSampleModuleFastGradientClipping
+        from opacus.optimizers import DPOptimizerFastGradientClipping
+        from opacus.utils.fast_gradient_clipping_utils import DPLossFastGradientClipping
+
         self._rate, self._random = plan.sample_rate, random
         self._model = GradSampleModuleFastGradientClipping(head, max_grad_norm=plan.clip_norm)
         self._optimiser = DPOptimizerFastGradientClipping(
@@ -132,7 +140,8 @@ class _Stepper:
         """Take a step on a Poisson sample of the rows; return its mean loss before the step."""
         drawn = torch.rand(len(train.labels), generator=self._random) < self._rate
         self._optimiser.zero_grad()
-        loss = self._loss(self._model(train.features[drawn]), train.labels[drawn])
+        features = train.features[drawn].requires_grad_()  # for torch's hooks; unused
+        loss = self._loss(self._model(features), train.labels[drawn])
         loss.backward()
         self._optimiser.step()
         return float(loss.item())

@@ -97,7 +97,9 @@ def _read_task(params: FinetuneParams, features: FeaturesReport, track: Track) -
 
 def _budget(task: Task) -> PrivateFit | None:
     frozen = task.params.frozen
-    return frozen.private and plan_noise(len(task.train.ids), frozen, frozen.private)
+    if frozen.private is None:
+        return None
+    return plan_noise(len(task.train.ids), frozen, frozen.private)
 
 
 def _train_head(task: Task, track: Track) -> Trained:

@@ -208,7 +208,7 @@ def personal_data(table: Table) -> dict[str, int]:
 
 def personal_share(table: Table, kept: Mask) -> float:
     """Return the share of the rows kept, (n,) bool, that hold any personal data."""
-    return float((table.profile.personal > 0).any(axis=1)[kept].mean())
+    return float((table.profile.personal[kept].max(axis=1) > 0).mean())
 
 
 def reason(name: str, table: Table, failures: Failures, row: int, others: Table | None) -> str:
