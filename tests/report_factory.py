@@ -101,6 +101,7 @@ def _validate() -> reports.ValidateReport:
         },
         sources={"news": 21000, "boolq": 20000},
         personal_data={"corpus": {"email": 322, "phone": 26}, "labelled": {}},
+        personal_share={"corpus": 0.008, "labelled": 0.0},
     )
 
 
@@ -140,6 +141,11 @@ def _tokenise() -> reports.TokeniseReport:
         tokens_per_word=1.3,
         id_bytes=2,
         tokenizer_digest=TOKENIZER,
+        canaries=tuple(
+            reports.Canary(before="The code of the red door is", digits="4 1 5", repeats=repeats)
+            for repeats in (0, 1, 4, 16)
+        ),
+        planted_documents=21,
     )
 
 
@@ -386,6 +392,21 @@ def _privacy() -> reports.PrivacyReport:
             others=3000,
             shadow_heads=16,
             shadow_rows=3000,
+        ),
+        canaries=reports.CanaryReport(
+            levels=tuple(
+                reports.Exposure(
+                    name=name,
+                    repeats=repeats,
+                    times_read=repeats * 0.5,
+                    exposure=Estimate(point=1.6, low=0.9, high=3.7, n=8, detectable=3.7),
+                    p_value=0.33,
+                )
+                for name, repeats in (("never", 0), ("once", 1), ("4 times", 4), ("16 times", 16))
+            ),
+            candidates=250,
+            most_bits=7.97,
+            chance_bits=1.44,
         ),
         not_evaluated={},
     )

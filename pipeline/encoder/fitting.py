@@ -48,7 +48,7 @@ def fit_head(
     """
     frozen = params.frozen
     weights = class_weights(train.labels, labels, params.class_weights)
-    head = _new_head(train.features.shape[1], frozen.hidden, labels, params.seed)
+    head = new_head(train.features.shape[1], frozen.hidden, labels, params.seed)
     optimiser = torch.optim.Adam(head.parameters(), lr=frozen.learning_rate)
     order = torch.Generator().manual_seed(params.seed)
 
@@ -60,7 +60,7 @@ def fit_head(
             logits = head(validation.features)
         return judge(epoch, loss / len(train.labels), logits, validation.labels, weights)
 
-    with _one_thread():
+    with one_thread():
         return head, keep_best(head, frozen.epochs, frozen.patience_epochs, run_epoch, told)
 
 
@@ -140,7 +140,7 @@ def check_labels(labels: torch.Tensor, names: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """A head's matrices are too small to share out, and sums have one order on every machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -150,7 +150,8 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _new_head(width: int, hidden: bool, labels: int, seed: int) -> Head:
+def new_head(width: int, hidden: bool, labels: int, seed: int) -> Head:
+    """Return a head with the output's weights and bias zero and the rest drawn from the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = Head(width, hidden, labels)

@@ -9,6 +9,7 @@ import torch
 from pipeline.encoder.erasure import fit_eraser, fold_eraser, one_hot
 from pipeline.encoder.fitting import Best, Sample, Told, fit_head
 from pipeline.encoder.head import Head
+from pipeline.encoder.private import fit_chosen_head
 from pipeline.encoder.threshold import fold_threshold
 from pipeline.params import FinetuneParams
 from pipeline.params import MitigationMethod as Method
@@ -44,7 +45,7 @@ def fit_mitigated(
         head, best = _fit_erased(material, labels, params, told)
     else:
         train = mitigated(method, material, params.seed)
-        head, best = fit_head(train, material.validation, labels, params, told)
+        head, best = fit_chosen_head(train, material.validation, labels, params, told)
     with torch.no_grad():
         logits = head(material.validation.features).numpy()
     shift = fold_threshold(head.output, logits, material.validation.labels.numpy())

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from pipeline.encoder.fitting import Sample, fit_head
+from pipeline.encoder.fitting import Sample
+from pipeline.encoder.private import fit_chosen_head
 from pipeline.params import FinetuneParams
 
 Progress = Callable[[int, int], None]
@@ -29,7 +30,7 @@ def fit_shadows(
     for shadow, rows in enumerate(torch.from_numpy(learnt)):
         seeded = params.model_copy(update={"seed": params.seed + 1 + shadow})
         chosen = Sample(pool.features[rows], pool.labels[rows])
-        head, _ = fit_head(chosen, validation, labels, seeded, lambda _: None)
+        head, _ = fit_chosen_head(chosen, validation, labels, seeded, lambda _: None)
         with torch.no_grad():
             logits.append(head(pool.features).numpy())
         progress(shadow + 1, len(learnt))

@@ -11,6 +11,7 @@ from pipeline import files, layout
 from pipeline.errors import InputError, nearest
 from pipeline.params.base import Section
 from pipeline.params.data import (
+    CanaryParams,
     HubDataset,
     IngestParams,
     Severity,
@@ -33,11 +34,13 @@ from pipeline.params.model import (
     FullParams,
     MitigationMethod,
     PretrainParams,
+    PrivateParams,
 )
 
 __all__ = [
     "AuditParams",
     "BundleParams",
+    "CanaryParams",
     "DriftParams",
     "EvaluateParams",
     "FeaturesParams",
@@ -50,6 +53,7 @@ __all__ = [
     "MitigationParams",
     "Params",
     "PretrainParams",
+    "PrivateParams",
     "ReportParams",
     "Section",
     "Severity",

@@ -57,9 +57,18 @@ class SplitParams(Section):
     )  # corpus documents kept, the lowest hashes first
 
 
+class CanaryParams(Section):
+    """Made-up secrets in the training text, to measure what the language model remembers."""
+
+    secrets: int = pydantic.Field(8, ge=2, le=25)  # planted 1, 4 and 16 times each, and never
+    digits: int = pydantic.Field(6, ge=4, le=12)  # of a secret
+    seed: int = pydantic.Field(1, ge=0)
+
+
 class TokeniseParams(Section):
     """The tokenizer, trained here or reused."""
 
     tokenizer: str  # "train", or a model directory or hub id whose tokenizer is reused
     vocab_size: int = pydantic.Field(gt=100)  # of a trained tokenizer
     lowercase: bool = True
+    canaries: CanaryParams | None = None  # null: none is planted

@@ -8,6 +8,8 @@ from pipeline.params.base import Section
 
 MitigationMethod = Literal["none", "resample", "reweigh", "augment", "leace"]
 
+_LEAST_POISSON_ROWS = 32  # a Poisson batch of this mean is empty once in 10^14
+
 
 class PretrainParams(Section):
     """Masked-language-model pretraining, from scratch or continued."""
@@ -44,6 +46,14 @@ class FeaturesParams(Section):
     batch_tokens: int = pydantic.Field(gt=0)  # padded tokens a batch
 
 
+class PrivateParams(Section):
+    """What may be learnt of one training row: differential privacy of the head (Opacus)."""
+
+    epsilon: float = pydantic.Field(gt=0, le=100)  # at most; less is more private
+    delta: float = pydantic.Field(gt=0, le=1e-2)  # chance outside epsilon; far below 1 / rows
+    clip_norm: float = pydantic.Field(gt=0)  # a row's gradient is cut to this Euclidean norm
+
+
 class FrozenParams(Section):
     """The head on the frozen encoder's features, by Adam."""
 
@@ -53,6 +63,15 @@ class FrozenParams(Section):
     epochs: int = pydantic.Field(gt=0)  # at most
     patience_epochs: int = pydantic.Field(gt=0)  # without a better validation loss
     batch_rows: int = pydantic.Field(gt=0)
+    private: PrivateParams | None = None  # null: no noise; see `PrivateParams`
+
+    @pydantic.model_validator(mode="after")
+    def _draws_no_empty_batch(self) -> "FrozenParams":
+        if self.private and self.batch_rows < _LEAST_POISSON_ROWS:
+            raise ValueError(
+                f"private draws batches by chance: batch_rows must be {_LEAST_POISSON_ROWS} or more"
+            )
+        return self
 
 
 class FullParams(Section):
@@ -86,4 +105,24 @@ class FinetuneParams(Section):
             )
         if self.mitigation not in ("none", "augment") and self.mitigate_column is None:
             raise ValueError(f"mitigation {self.mitigation} needs mitigate_column")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _keeps_the_privacy_it_counts(self) -> "FinetuneParams":
+        """Refuse what looks at training rows without noise, or at one row more than once.
+
+        Resampling and augmentation let a row count twice; weights by group or label, and LEACE,
+        are figures of all rows that the accountant does not know of.
+        """
+        if self.frozen.private is None:
+            return self
+        if self.mode == "full":
+            raise ValueError(
+                "frozen.private is of the head on the frozen encoder; set mode: frozen"
+            )
+        if self.mitigation != "none" or self.class_weights != "none":
+            raise ValueError(
+                "frozen.private counts one look at each row: set mitigation: none and "
+                "class_weights: none"
+            )
         return self

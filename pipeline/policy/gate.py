@@ -165,6 +165,9 @@ def _applies(rule: Rule, evidence: Mapping[str, Any]) -> bool:
     if rule.applies == "frozen_encoder":  # where the mode cannot be read, the rule applies
         finetune = evidence.get("finetune")
         return not (isinstance(finetune, Mapping) and finetune.get("mode") == "full")
+    if rule.applies == "with_canaries":  # likewise: only an empty list says that none is planted
+        tokenise = evidence.get("tokenise")
+        return not (isinstance(tokenise, Mapping) and tokenise.get("canaries") == [])
     return True
 
 

@@ -70,6 +70,8 @@ REFERENCES: dict[str, Reference] = {
     "eu-ai-act-15": Reference(_AI_ACT, "Article 15", "accuracy, robustness and cybersecurity"),
     "nist-measure-2.1": Reference(_NIST, "MEASURE 2.1", "test sets and metrics are documented"),
     "nist-measure-2.3": Reference(_NIST, "MEASURE 2.3", "performance is measured"),
+    "nist-measure-2.9": Reference(_NIST, "MEASURE 2.9", "the model is explained"),
+    "nist-measure-2.10": Reference(_NIST, "MEASURE 2.10", "privacy risk is examined"),
     "nist-measure-2.11": Reference(_NIST, "MEASURE 2.11", "fairness and bias are evaluated"),
     "iso-42001-a.6.2.4": Reference(_ISO, "A.6.2.4", "verification and validation"),
     "iso-42001-a.7.4": Reference(_ISO, "A.7.4", "quality of data"),

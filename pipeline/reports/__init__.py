@@ -16,6 +16,7 @@ from pipeline.reports.base import Estimate, Report
 from pipeline.reports.behaviour import Behaviour
 from pipeline.reports.bundle import BundleReport, PageReport
 from pipeline.reports.data import (
+    Canary,
     Expectation,
     Split,
     SplitReport,
@@ -41,9 +42,10 @@ from pipeline.reports.model import (
     FinetuneReport,
     PairedTest,
     PretrainReport,
+    PrivateFit,
     Scores,
 )
-from pipeline.reports.privacy import Membership, PrivacyReport
+from pipeline.reports.privacy import CanaryReport, Exposure, Membership, PrivacyReport
 
 __all__ = [
     "STAGE_REPORTS",
@@ -51,6 +53,8 @@ __all__ = [
     "AuditReport",
     "Behaviour",
     "BundleReport",
+    "Canary",
+    "CanaryReport",
     "Counterfactual",
     "CurvePoint",
     "Detectable",
@@ -59,6 +63,7 @@ __all__ = [
     "Expectation",
     "Explained",
     "ExplanationReport",
+    "Exposure",
     "FeaturesReport",
     "FinetunePoint",
     "FinetuneReport",
@@ -73,6 +78,7 @@ __all__ = [
     "PairedTest",
     "PretrainReport",
     "PrivacyReport",
+    "PrivateFit",
     "Probe",
     "PronounScore",
     "Report",

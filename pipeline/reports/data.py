@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import pydantic
+
 from pipeline.reports.base import Report
 
 
@@ -38,6 +40,8 @@ class ValidateReport(Report):
     groups: dict[str, dict[str, int]]  # column -> value -> rows kept
     sources: dict[str, int]  # corpus source -> documents kept
     personal_data: dict[str, dict[str, int]]  # table -> kind -> rows in that hold it
+    # table -> share of the rows kept that hold any
+    personal_share: dict[str, float] = pydantic.Field(default_factory=dict)
 
 
 class Split(Report):
@@ -60,6 +64,23 @@ class SplitReport(Report):
     corpus_heldout_documents: int
 
 
+class Canary(Report):
+    """A made-up secret: planted in the training text, or kept back as a control."""
+
+    before: str
+    digits: str  # the secret, its digits apart
+    repeats: int  # documents of the training text that it was planted as; 0: a control
+
+    @property
+    def text(self) -> str:
+        """The document."""
+        return self.about(self.digits)
+
+    def about(self, digits: str) -> str:
+        """Return the document with another secret."""
+        return f"{self.before} {digits}."
+
+
 class TokeniseReport(Report):
     """Of the stage tokenise."""
 
@@ -73,3 +94,5 @@ class TokeniseReport(Report):
     tokens_per_word: float  # words are runs of non-space
     id_bytes: int  # 2 or 4
     tokenizer_digest: str
+    canaries: tuple[Canary, ...] = ()  # controls too; none where tokenise.canaries is off
+    planted_documents: int = 0  # of canaries, among the training documents

@@ -58,4 +58,5 @@ class IntrinsicReport(Report):
     stereoset: StereoSetReport | None
     pronouns: PronounScore | None
     associations: tuple[Association, ...]
+    sentences: tuple[Association, ...] = ()  # SEAT: items are sentences, not words
     not_evaluated: dict[str, str]  # benchmark -> why

@@ -56,6 +56,17 @@ class FinetunePoint(Report):
     validation_accuracy: float
 
 
+class PrivateFit(Report):
+    """The differential privacy of the head, of each training row (added or removed)."""
+
+    epsilon: float  # of all epochs, run or not, by Opacus' accountant of Renyi divergences
+    delta: float
+    clip_norm: float
+    noise_multiplier: float  # deviation of the noise over clip_norm
+    sample_rate: float  # chance of a row to be in a batch
+    steps: int  # counted
+
+
 class FinetuneReport(Report):
     """Of the stage finetune."""
 
@@ -67,6 +78,7 @@ class FinetuneReport(Report):
     threshold: float | None  # on the model's P(labels[1]), two labels only: 0.5, by `logit_shift`
     mitigation: Literal["none", "resample", "reweigh", "augment", "leace"] = "none"
     mitigate_column: str | None = None  # whose groups it treats more alike; augment needs none
+    private: PrivateFit | None = None  # None: the head may give its training rows away
     logit_shift: float = 0.0  # added to labels[1]'s logit: makes 0.5 validation's best threshold
     encoder_digest_before: str
     encoder_digest_after: str  # equal in mode frozen

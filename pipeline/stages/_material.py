@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 
 from pipeline import layout
@@ -11,7 +12,7 @@ from pipeline.adapters.rows import Rows
 from pipeline.encoder.features import load_extractor
 from pipeline.encoder.fitting import Sample
 from pipeline.encoder.mitigation import Material
-from pipeline.text import gender_swap
+from pipeline.text import gender_swap, identity
 from pipeline.track import Track
 
 
@@ -27,9 +28,19 @@ def read_material(
     return Material(
         train=read_sample("train", train),
         validation=read_sample("validation", parts["validation"]),
-        groups=None if column is None else train.groups.get(column),
+        groups=None if column is None else read_groups(train, column),
         swapped=_swap_texts(train, track) if swap else None,
     )
+
+
+def read_groups(read: Rows, column: str) -> np.ndarray | None:
+    """Return the groups (n,) of a column of the data, or by the term lists where it has none.
+
+    None where neither has the column.
+    """
+    if column in read.groups or column not in identity.COLUMNS:
+        return read.groups.get(column)
+    return identity.derive(column, read.texts)
 
 
 def read_sample(part: str, read: Rows) -> Sample:

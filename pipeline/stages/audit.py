@@ -16,6 +16,7 @@ from pipeline.params import AuditParams
 from pipeline.reports import AuditReport, PretrainReport
 from pipeline.stages.audits import (
     behaviour,
+    canaries,
     columns,
     counterfactuals,
     explanation,
@@ -66,6 +67,8 @@ def run(params: AuditParams, track: Track) -> AuditReport:
             if competent
             else preferences.refuse(preferences.INCOMPETENT)
         )
+    with _timed(track, "canaries_s"):
+        exposed = canaries.add_canaries(exposed, asker, competent)
     plots.save(plots.gaps(gaps), OUT / "plots" / "gaps.svg")
     return AuditReport(
         groups=scores,

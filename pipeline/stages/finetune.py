@@ -18,11 +18,12 @@ from pipeline.encoder.full import Texts, finetune_full, load_classifier
 from pipeline.encoder.head import save_head
 from pipeline.encoder.loading import load_config
 from pipeline.encoder.mitigation import fit_mitigated, why_not
+from pipeline.encoder.private import plan_noise
 from pipeline.encoder.threshold import fold_threshold
 from pipeline.encoder.tokenizer import load_tokenizer, save_tokenizer
 from pipeline.errors import InputError
 from pipeline.params import FinetuneParams
-from pipeline.reports import FeaturesReport, FinetunePoint, FinetuneReport
+from pipeline.reports import FeaturesReport, FinetunePoint, FinetuneReport, PrivateFit
 from pipeline.stages._material import read_material
 from pipeline.track import Track
 
@@ -78,6 +79,7 @@ def run(params: FinetuneParams, track: Track) -> FinetuneReport:
         best_epoch=trained.best.epoch,
         curve=trained.best.curve,
         threshold=0.5 if len(task.labels) == 2 else None,
+        private=_budget(task),
         logit_shift=trained.logit_shift,
         encoder_digest_before=before,
         encoder_digest_after=trained.encoder_digest,
@@ -91,6 +93,13 @@ def _read_task(params: FinetuneParams, features: FeaturesReport, track: Track) -
         track.dataset(part, rows.split_path(part), len(read.ids), read.digest)
     check_labels(torch.from_numpy(parts["train"].labels), labels)
     return Task(**parts, labels=labels, params=params, features=features)
+
+
+def _budget(task: Task) -> PrivateFit | None:
+    frozen = task.params.frozen
+    if frozen.private is None:
+        return None
+    return plan_noise(len(task.train.ids), frozen, frozen.private)
 
 
 def _train_head(task: Task, track: Track) -> Trained:

@@ -1,6 +1,7 @@
 """Tokenise: a tokenizer, and the corpus as its token ids in flat files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from pipeline.encoder.tokenizer import Encoded
 from pipeline.encoder.tokens import id_dtype
 from pipeline.errors import InputError
 from pipeline.params import TokeniseParams
-from pipeline.reports import TokeniseReport
+from pipeline.reports import Canary, TokeniseReport
+from pipeline.text import canaries as secrets
 from pipeline.track import Track
 
 _BATCH_TEXTS = 1024
@@ -20,16 +22,24 @@ _BUFFER_BYTES = 1 << 20  # a column is read in pieces of this size, not in row g
 
 
 def run(params: TokeniseParams, track: Track) -> TokeniseReport:
-    """Write build/tokenise: tokenizer/, and ids and offsets of both parts of the corpus."""
+    """Write build/tokenise: tokenizer/, and ids and offsets of both parts of the corpus.
+
+    The canaries of ``params.canaries`` are planted in the training part, and nowhere else.
+    """
     out = layout.stage_dir("tokenise")
-    train, heldout = (_corpus(part) for part in ("train", "heldout"))
+    planted = secrets.draw_canaries(params.canaries) if params.canaries else ()
+    train = _Texts(_corpus("train"), planted, params.canaries.seed if params.canaries else 0)
+    heldout = _Texts(_corpus("heldout"))
     tokenizer = _tokenizer(params, train)
     wordpiece.save_tokenizer(tokenizer, out / "tokenizer")
     encoded = {
-        part: _encode(path, part, tokenizer, out, track)
-        for part, path in (("train", train), ("heldout", heldout))
+        part: _encode(texts, part, tokenizer, out, track)
+        for part, texts in (("train", train), ("heldout", heldout))
     }
-    return _report(params.tokenizer, tokenizer, encoded["train"], encoded["heldout"], out)
+    report = _report(params.tokenizer, tokenizer, encoded["train"], encoded["heldout"], out)
+    return report.model_copy(
+        update={"canaries": planted, "planted_documents": sum(each.repeats for each in planted)}
+    )
 
 
 def _corpus(part: str) -> Path:
@@ -41,34 +51,51 @@ def _corpus(part: str) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class _Texts:
+    """A part of the corpus, with what is planted in it."""
+
+    path: Path
+    canaries: Sequence[Canary] = ()
+    seed: int = 0
+
+    @property
+    def documents(self) -> int:
+        """The number of its own documents."""
+        return int(pq.read_metadata(self.path).num_rows)
+
+    def batches(self) -> Iterator[list[str]]:
+        """Yield the texts from the start."""
+        return secrets.plant(_read_texts(self.path), self.documents, self.canaries, self.seed)
+
+
 def _read_texts(path: Path) -> Iterator[list[str]]:
     with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
         for batch in table.iter_batches(_BATCH_TEXTS, columns=["text"]):
             yield batch.column(0).to_pylist()
 
 
-def _tokenizer(params: TokeniseParams, train: Path) -> Any:
+def _tokenizer(params: TokeniseParams, train: _Texts) -> Any:
     if params.tokenizer != "train":
         return wordpiece.load_tokenizer(params.tokenizer)
-    return wordpiece.train_tokenizer(
-        lambda: _read_texts(train), params.vocab_size, params.lowercase
-    )
+    return wordpiece.train_tokenizer(train.batches, params.vocab_size, params.lowercase)
 
 
-def _encode(path: Path, part: str, tokenizer: Any, out: Path, track: Track) -> Encoded:
-    total = pq.read_metadata(path).num_rows
-    track.dataset(f"corpus_{part}", path, total, files.sha256_file(path))
+def _encode(source: _Texts, part: str, tokenizer: Any, out: Path, track: Track) -> Encoded:
+    path, own = source.path, source.documents
+    total = own + sum(each.repeats for each in source.canaries)
+    track.dataset(f"corpus_{part}", path, own, files.sha256_file(path))
 
     def batches() -> Iterator[list[str]]:
         done = 0
-        for texts in _read_texts(path):
+        for texts in source.batches():
             yield texts
             done += len(texts)
             track.progress(done, total, "documents")
 
     encoded = wordpiece.encode_corpus(batches(), tokenizer, out, part)
     if encoded.tokens == 0:
-        raise InputError(f"{path}: its {total} documents hold no tokens; look at the texts")
+        raise InputError(f"{path}: its {own} documents hold no tokens; look at the texts")
     return encoded
 
 

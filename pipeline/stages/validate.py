@@ -81,6 +81,10 @@ def run(params: ValidateParams, track: Track) -> reports.ValidateReport:
         groups={group: columns[group].counts(kept) for group in params.groups},
         sources=corpus.table.columns["source"].counts(corpus.failures.kept),
         personal_data={c.table.name: checks.personal_data(c.table) for c in (corpus, labelled)},
+        personal_share={
+            c.table.name: checks.personal_share(c.table, c.failures.kept)
+            for c in (corpus, labelled)
+        },
     )
 
 

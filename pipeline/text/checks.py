@@ -206,6 +206,11 @@ def personal_data(table: Table) -> dict[str, int]:
     return {name: int(n) for name, n in zip(pii.NAMES, counts, strict=True) if n}
 
 
+def personal_share(table: Table, kept: Mask) -> float:
+    """Return the share of the rows kept, (n,) bool, that hold any personal data."""
+    return float((table.profile.personal[kept].max(axis=1) > 0).mean())
+
+
 def reason(name: str, table: Table, failures: Failures, row: int, others: Table | None) -> str:
     """Say in words why a row fails an expectation; ``others`` is the table of a leak's row."""
     clash = failures.clashes[name][row] if name in failures.clashes else -1

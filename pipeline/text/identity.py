@@ -5,6 +5,9 @@ director, the actress or nobody. Gaps between these groups are gaps between text
 """
 
 import re
+from collections.abc import Iterable
+
+import numpy as np
 
 # Pairs of Zhao et al. 2018 (WinoBias, `generalized_swaps.txt` and `extra_gendered_words.txt`) and
 # the gender words of Caliskan et al. 2017 (WEAT 6 to 8). Left out, because they are used of anyone
@@ -64,3 +67,8 @@ def identity_terms(text: str) -> dict[str, str]:
     female, male = bool(words & FEMALE), bool(words & MALE)
     gender = "both" if female and male else "female" if female else "male" if male else "none"
     return {"gender": gender, "origin": "named" if words & ORIGIN else "none"}
+
+
+def derive(column: str, texts: Iterable[str]) -> np.ndarray:
+    """Return the values (n,) of a column of `COLUMNS` for texts."""
+    return np.array([identity_terms(text)[column] for text in texts])

@@ -186,6 +186,18 @@ def test_a_full_finetuning_is_not_asked_for_a_frozen_encoder_but_an_unknown_mode
     assert not decide(changed, SHIPPED, None).promote
 
 
+def test_a_rule_on_planted_secrets_is_asked_only_where_some_were_planted() -> None:
+    """None planted, the rule does not apply; where that cannot be read, it does and is missing."""
+    (one,) = (r for r in SHIPPED.rules if r.applies == "with_canaries")
+    off = copy.deepcopy(REPORTS)
+    off["tokenise"]["canaries"], off["audit"]["privacy"]["canaries"] = [], None
+    assert one.id in decide(off, SHIPPED, None).not_applicable
+    for unreadable in (None, {}, "", 0):
+        off["tokenise"]["canaries"] = unreadable
+        (verdict,) = (v for v in decide(off, SHIPPED, None).verdicts if v.rule == one.id)
+        assert verdict.verdict == "not_evaluated"
+
+
 # Mutation: every field that a rule reads, found by watching it read.
 
 Path_ = tuple[str | int, ...]

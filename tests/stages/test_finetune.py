@@ -224,7 +224,8 @@ def test_a_mitigated_head_is_one_like_any_other_and_its_report_says_how(method: 
 @pytest.mark.parametrize(
     ("method", "column", "why"),
     [
-        ("reweigh", "origin", "reweigh by 'origin' cannot be used: .* no such column"),
+        ("reweigh", "age", "reweigh by 'age' cannot be used: .* no such column"),
+        ("reweigh", "origin", "reweigh by 'origin' cannot be used: .* one group only"),
         ("augment", "gender", "no training text holds a gendered word"),
     ],
 )

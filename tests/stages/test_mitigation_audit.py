@@ -12,7 +12,7 @@ from pipeline.adapters import rows
 from pipeline.encoder.head import save_head
 from pipeline.encoder.mitigation import fit_mitigated
 from pipeline.measure.intervals import Bootstrap
-from pipeline.reports import FinetuneReport, Mitigation, MitigationScore
+from pipeline.reports import FinetuneReport, Mitigation, MitigationScore, PrivateFit
 from pipeline.stages._material import read_material
 from pipeline.stages.audits import mitigation
 from pipeline.track import Silent
@@ -179,7 +179,7 @@ def test_the_shipped_head_is_the_one_that_is_compared() -> None:
     ("mend", "note"),
     [
         (lambda: _write_params(mitigate_column=None), "mitigate_column names no column"),
-        (lambda: _write_params(mitigate_column="origin"), "train rows have no column origin"),
+        (lambda: _write_params(mitigate_column="age"), "train rows have no column age, and no"),
         (lambda: _ship("none", mode="full"), "the whole model was fitted"),
         (
             lambda: _write_rows(
@@ -205,3 +205,26 @@ def test_a_group_without_a_label_leaves_out_the_ways_that_need_it() -> None:
     assert set(report.left_out) == {"resample", "reweigh", "augment", "reductions", "thresholds"}
     assert report.left_out["reweigh"].endswith("of the group both is labelled positive")
     assert set(_by_method(report)) == {"none", "leace"}
+
+
+def test_a_column_that_the_data_lack_is_derived_from_the_texts() -> None:
+    """The groups are then those of the column, said by a word, and so is every figure."""
+    before = _by_method(_compare())
+    for part in SIZES:
+        read = rows.read_split(part)
+        words = {"female": "Gal", "male": "Guy"}  # which no swap changes
+        texts = [f"{words[group]} text {n}" for n, group in enumerate(read.groups["gender"])]
+        table = {"id": read.ids, "text": texts, "label": read.labels}
+        rows.write_table(rows.split_path(part), table)
+    after = _by_method(_compare())
+    for method in ("none", "resample", "reweigh", "leace", "reductions", "thresholds"):
+        assert after[method] == before[method]
+
+
+def test_a_private_head_is_not_compared_with_ways_that_are_not() -> None:
+    budget = PrivateFit(
+        epsilon=2, delta=1e-5, clip_norm=1, noise_multiplier=1, sample_rate=0.1, steps=10
+    )
+    shipped = reports.read(FinetuneReport).model_copy(update={"private": budget})
+    reports.write("finetune", shipped)
+    assert "the head is differentially private" in _compare().note

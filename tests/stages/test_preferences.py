@@ -170,6 +170,7 @@ def test_a_benchmark_that_is_absent_is_named_and_none() -> None:
         "AUL and AULA": "data/benchmarks/crows_pairs.csv is not there",
         "StereoSet": "data/benchmarks/stereoset_dev.json is not there",
         "WinoBias": "data/benchmarks/winobias is not there",
+        "SEAT": "data/benchmarks/seat is not there",
     }
     assert set(preferences.digests()) == {preferences.WORD_LISTS}
 
@@ -186,3 +187,41 @@ def test_the_digest_of_every_file_that_is_read_is_reported() -> None:
     assert found[str(STEREOSET)] == files.sha256_file(STEREOSET)
     assert {str(path) for path in winobias.paths(WINOBIAS)} < set(found)
     assert found[preferences.WORD_LISTS] == association_words.digest()
+
+
+def write_seat(name: str, **changes: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """A test of sentences in words that the toy knows."""
+    words = {
+        "targ1": trained.PLACES[:3],
+        "targ2": trained.PLACES[3:6],
+        "attr1": trained.GOOD,
+        "attr2": trained.BAD,
+    }
+    texts = {key: tuple(f"the {w} is ." for w in listed) for key, listed in words.items()} | changes
+    sets = {key: {"category": key, "examples": found} for key, found in texts.items()}
+    files.write_json(preferences.SEAT / f"{name}.jsonl", sets)
+    return texts
+
+
+def test_seat_is_the_association_of_the_features_of_its_sentences() -> None:
+    """Exact over the 20 ways to deal six sentences; one with an unknown word refuses its test."""
+    texts = write_seat("one")
+    write_seat("two", attr2=("the zebra is .", "the awful is ."))
+    one, two = measure().sentences
+    features = preferences.load_extractor(
+        layout.stage_dir("pretrain") / "model", params.load().features, Path("elsewhere")
+    )
+    vectors = {key: features.features(found) for key, found in texts.items()}
+    unit = {k: v / np.linalg.norm(v, axis=1, keepdims=True) for k, v in vectors.items()}
+    first, second = (
+        (unit[t] @ unit["attr1"].T).mean(1) - (unit[t] @ unit["attr2"].T).mean(1)
+        for t in ("targ1", "targ2")
+    )
+    every = np.concatenate([first, second])
+    expected = (first.mean() - second.mean()) / every.std(ddof=1)
+    assert one.effect.point == pytest.approx(expected, rel=1e-4)
+    assert (one.name, one.effect.n, one.partitions, one.exact) == ("SEAT one", 6, 20, True)
+    assert one.effect.detectable is not None
+    assert (two.effect.point, two.p_value) == (None, None)
+    assert two.effect.note.endswith("the zebra is .")
+    assert str(preferences.SEAT / "one.jsonl") in preferences.digests()

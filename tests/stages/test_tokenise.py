@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 
 from pipeline import files
 from pipeline.errors import InputError
-from pipeline.params import TokeniseParams
+from pipeline.params import CanaryParams, TokeniseParams
 from pipeline.reports import TokeniseReport
 from pipeline.stages import tokenise
 from pipeline.track import Silent
@@ -143,3 +143,19 @@ def test_the_reports_digest_is_of_the_tokenizers_files() -> None:
     assert report.tokenizer_digest == files.sha256_digests(tree)
     config = json.loads(Path("build/tokenise/tokenizer/tokenizer_config.json").read_text())
     assert config["model_max_length"] == 512
+
+
+def test_canaries_are_planted_in_the_training_part_only_and_listed() -> None:
+    """Off by default: the ids are then the corpus alone, and the report lists none."""
+    digits = "0 1 2 3 4 5 6 7 8 9 colour of the red blue green"
+    _write_corpus([*TRAIN, digits, "The code of the box is"])
+    plain = _run()
+    assert (plain.canaries, plain.planted_documents) == ((), 0)
+    report = _run(canaries=CanaryParams(secrets=2, digits=4, seed=1), vocab_size=200)
+    planted = _decode("train")
+    for canary in report.canaries:
+        assert planted.count(canary.text.lower().replace(".", " .")) == canary.repeats
+    assert {canary.repeats for canary in report.canaries} == {0, 1, 4, 16}
+    assert report.planted_documents == 2 * (1 + 4 + 16) == len(planted) - len(TRAIN) - 2
+    assert not any("code" in text for text in _decode("heldout"))
+    assert _run(canaries=CanaryParams(secrets=2, digits=4, seed=1), vocab_size=200) == report

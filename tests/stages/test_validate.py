@@ -182,6 +182,11 @@ def test_personal_data_is_told_by_kind_and_place_and_never_in_clear(planted: Pat
     assert found.detail.endswith("most planted.jsonl row 17: holds 2: email jo.***@****.***")
     raw = files.read_json(planted / layout.report_path("validate"))
     assert raw["personal_data"] == {"corpus": {}, "labelled": {"email": 2}}
+    kept = raw["labelled"]["rows_kept"]
+    texts = read(planted, "labelled")["text"]
+    held = sum("@" in text for text in texts)
+    assert 1 <= held <= 2
+    assert raw["personal_share"] == {"corpus": 0.0, "labelled": held / kept}
     pages = [planted / layout.report_path("validate"), *(planted / layout.DATA_DOCS).rglob("*")]
     assert not [path for path in pages if path.is_file() and b"jane@mail" in path.read_bytes()]
 
@@ -190,6 +195,7 @@ def test_personal_data_can_be_set_aside(clean: Path) -> None:
     write("corpus/z.jsonl", [{"text": "Pay to DE89 3704 0044 0532 0130 00 by Monday"}])
     report = run(with_severity("personal_data", "quarantine"))
     assert (report.corpus.rows_quarantined, report.personal_data["corpus"]) == (1, {"iban": 1})
+    assert report.personal_share["corpus"] == 0.0  # of the rows kept
     assert read(clean, "quarantine")["reason"].tolist() == [
         "personal_data: holds 1: iban DE** **** **** **** **** **"
     ]

@@ -106,9 +106,12 @@ def _write_encoder() -> None:
     folder = layout.stage_dir("pretrain") / "model"
     model.save_pretrained(folder)
     BertTokenizer(vocab={word: i for i, word in enumerate(words)}).save_pretrained(folder)
-    report = report_factory.make()["pretrain"]
+    made = report_factory.make()
+    report = made["pretrain"]
     report = report.model_copy(update={"encoder_digest": encoder_digest(folder)})
     reports.write("pretrain", report)
+    plain = {"canaries": (), "planted_documents": 0}
+    reports.write("tokenise", made["tokenise"].model_copy(update=plain))
 
 
 def _write_pairs() -> None:

@@ -45,8 +45,7 @@ def _column(key: str, name: str, tested: Tested) -> Column:
     if name in tested.groups:
         return Column(_declared(name, tested.groups[name]), tested.groups[name], FROM_DATA)
     if name in identity.COLUMNS:
-        values = [identity.identity_terms(text)[name] for text in tested.texts]
-        return Column(identity.COLUMNS[name], np.array(values), FROM_TERMS)
+        return Column(identity.COLUMNS[name], identity.derive(name, tested.texts), FROM_TERMS)
     known = {*tested.groups, *identity.COLUMNS}
     there = ", ".join(sorted(tested.groups)) or "none"
     raise InputError(

@@ -24,7 +24,7 @@ from pipeline.measure.outcomes import Outcomes
 from pipeline.params import AuditParams, FinetuneParams
 from pipeline.params import MitigationMethod as Method
 from pipeline.reports import FinetuneReport, Mitigation, Probe
-from pipeline.stages._material import read_material, read_sample
+from pipeline.stages._material import read_groups, read_material, read_sample
 from pipeline.track import Track
 
 _PARTS = ("train", "validation", "test")
@@ -76,12 +76,21 @@ def _why_nothing(parts: Mapping[str, Rows], column: str | None, finetuned: Finet
         return "finetune.mitigate_column names no column"
     if finetuned.mode == "full":
         return "the whole model was fitted, not a head on the frozen encoder"
-    for part, read in parts.items():
-        if column not in read.groups:
-            return f"the {part} rows have no column {column}"
-    if len(np.unique(parts["train"].groups[column])) < 2:
+    if finetuned.private is not None:
+        return "the head is differentially private, which none of these ways is"
+    found = _find_groups(parts, column)
+    for part in parts:
+        if part not in found:
+            return f"the {part} rows have no column {column}, and no term list has it"
+    if len(np.unique(found["train"])) < 2:
         return f"the training rows have one group of {column} only"
     return ""
+
+
+def _find_groups(parts: Mapping[str, Rows], column: str) -> dict[str, np.ndarray]:
+    """Return the groups (n,) of each part that has the column."""
+    found = {part: read_groups(read, column) for part, read in parts.items()}
+    return {part: groups for part, groups in found.items() if groups is not None}
 
 
 def _set_up(
@@ -91,7 +100,7 @@ def _set_up(
         material = read_material(parts, column, swap=True, track=track)
     test = read_sample("test", parts["test"])
     samples = {"train": material.train, "validation": material.validation, "test": test}
-    groups = {part: read.groups[column] for part, read in parts.items()}
+    groups = _find_groups(parts, column)
     return Bench(samples, groups, material, settings.load().finetune, finetuned)
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from pipeline import files, layout
 from pipeline import params as settings
-from pipeline.adapters import crows_pairs, rows, stereoset, winobias
+from pipeline.adapters import crows_pairs, rows, seat, stereoset, winobias
 from pipeline.encoder import candidates, unmasked
-from pipeline.encoder.features import load_extractor
+from pipeline.encoder.features import Extractor, load_extractor
 from pipeline.measure import association, masked_lm, pronouns
 from pipeline.measure import stereoset as clusters
 from pipeline.measure.intervals import Bootstrap
@@ -28,10 +28,16 @@ from pipeline.text import association_words
 from pipeline.track import Track
 
 STEREOSET = layout.BENCHMARKS / "stereoset_dev.json"
+SEAT = layout.BENCHMARKS / "seat"
 WINOBIAS = layout.BENCHMARKS / "winobias"
 INCOMPETENT = "the language model is not good enough for its preferences to mean anything"
 WORD_LISTS = "word lists of the association tests"
-_BENCHMARKS = {"AUL and AULA": CROWS_PAIRS, "StereoSet": STEREOSET, "WinoBias": WINOBIAS}
+_BENCHMARKS = {
+    "AUL and AULA": CROWS_PAIRS,
+    "StereoSet": STEREOSET,
+    "WinoBias": WINOBIAS,
+    "SEAT": SEAT,
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ def measure(asker: Asker, bootstrap: Bootstrap) -> IntrinsicReport:
         stereoset=None if "StereoSet" in absent else score_clusters(asker, bootstrap),
         pronouns=None if "WinoBias" in absent else score_pronouns(asker),
         associations=associate_words(asker),
+        sentences=() if "SEAT" in absent else associate_sentences(asker),
         not_evaluated={name: f"{path} is not there" for name, path in absent.items()},
     )
 
@@ -159,20 +166,45 @@ def associate_words(asker: Asker) -> tuple[Association, ...]:
     May et al. (2019) take each sentence for an item; those about one word are alike, so that their
     p-values are too small. Here a word is an item, as in Caliskan et al. (2017).
     """
-    extractor = load_extractor(
-        layout.stage_dir("pretrain") / "model", settings.load().features, layout.FEATURE_CACHE
-    )
     words = sorted({word for words in association_words.WORDS.values() for word in words})
     words = sorted(set(words) - candidates.unknown_words(asker.tokenizer, words))
     vectors: dict[str, np.ndarray] = {}
     if words:
         texts = [text for word in words for text in association_words.sentences(word)]
-        features = extractor.features(texts, asker.tell("texts"))
+        features = _extractor().features(texts, asker.tell("texts"))
         means = features.reshape(len(words), -1, features.shape[1]).mean(axis=1)
         vectors = dict(zip(words, means, strict=True))
     return tuple(
         association.associate(_word_sets(name), vectors, asker.params.confidence, asker.params.seed)
         for name in association_words.TESTS
+    )
+
+
+def associate_sentences(asker: Asker) -> tuple[Association, ...]:
+    """Test the associations of May et al.'s sentences (section 2), each sentence an item.
+
+    Those about one word are alike, so that intervals and p-values are narrower than for as many
+    words: compare with `associate_words`.
+    """
+    tests = seat.read_tests(SEAT)
+    texts = sorted({text for test in tests for text in test.sentences})
+    texts = sorted(set(texts) - candidates.unknown_words(asker.tokenizer, texts))
+    features = _extractor().features(texts, asker.tell("texts"))
+    vectors = dict(zip(texts, features, strict=True))
+    return tuple(
+        association.associate(
+            association.WordSets(test.name, test.targets, test.attributes),
+            vectors,
+            asker.params.confidence,
+            asker.params.seed,
+        )
+        for test in tests
+    )
+
+
+def _extractor() -> Extractor:
+    return load_extractor(
+        layout.stage_dir("pretrain") / "model", settings.load().features, layout.FEATURE_CACHE
     )
 
 
@@ -184,7 +216,9 @@ def _word_sets(name: str) -> association.WordSets:
 
 def digests() -> dict[str, str]:
     """Return the SHA-256 of the benchmark files that are read here, and of the word lists."""
-    paths = [path for path in (STEREOSET, *winobias.paths(WINOBIAS)) if path.is_file()]
+    paths = [
+        path for path in (STEREOSET, *winobias.paths(WINOBIAS), *seat.paths(SEAT)) if path.is_file()
+    ]
     return {str(path): files.sha256_file(path) for path in paths} | {
         WORD_LISTS: association_words.digest()
     }

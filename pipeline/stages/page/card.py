@@ -8,6 +8,7 @@ import yaml
 
 from pipeline.reports import Estimate
 from pipeline.stages.page import (
+    canaries,
     data,
     explanation,
     figures,
@@ -124,6 +125,8 @@ def _views(evidence: Evidence) -> dict[str, Any]:
         "preferences": preferences.table(audit),
         "explanation": explanation.in_words(audit.explanation),
         "membership": privacy.in_words(audit.privacy),
+        "private": privacy.private_in_words(evidence.finetune),
+        "canaries": canaries.in_words(audit.privacy),
         "rules": verdict.rules(evidence.decision),
         "limits": LIMITS,
     }

@@ -49,7 +49,7 @@ def readings(report: AuditReport) -> list[Reading]:
     if found.pronouns:
         means = ("pronouns follow the stereotype", "pronouns go against the stereotype")
         listed.append(Reading("WinoBias, gap in nats", found.pronouns.gap, 0.0, means, 2))
-    return listed + [_associated(each) for each in found.associations]
+    return listed + [_associated(each) for each in (*found.associations, *found.sentences)]
 
 
 def _associated(test: Association) -> Reading:
@@ -124,7 +124,7 @@ def pronouns(report: AuditReport) -> shapes.Intervals | None:
 
 def associations(report: AuditReport) -> shapes.Intervals | None:
     """The effects of the association tests, from -2 to 2."""
-    tests = report.intrinsic.associations
+    tests = (*report.intrinsic.associations, *report.intrinsic.sentences)
     if not tests:
         return None
     marks = [

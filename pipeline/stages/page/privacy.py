@@ -1,9 +1,10 @@
 """What can be learnt of the training rows from the model."""
 
-from pipeline.reports import PrivacyReport
+from pipeline.reports import FinetuneReport, PrivacyReport
 from pipeline.stages.page import figures, shapes
 from pipeline.stages.page.shapes import Mark
 
+_ATTACK = "Membership inference"
 _EVEN = 0.5  # of pairs ordered rightly by chance
 
 
@@ -30,8 +31,8 @@ def in_words(report: PrivacyReport) -> str:
     """Say what the attack on the head found."""
     found = report.membership
     if found is None:
-        return "".join(
-            f"{attack} was not evaluated: {why}." for attack, why in report.not_evaluated.items()
+        return (
+            f"{_ATTACK} was not evaluated: {report.not_evaluated.get(_ATTACK, 'no reason given')}."
         )
     rate, chance = found.true_positive_rate, 100 * found.false_positive_rate
     if rate.point is None or rate.low is None or rate.high is None:
@@ -50,3 +51,21 @@ def in_words(report: PrivacyReport) -> str:
             "them: the head remembers a little of its rows."
         )
     return f"{told}; chance alone gives {chance:g}%, so no memory of its rows was shown."
+
+
+def private_in_words(report: FinetuneReport) -> str:
+    """Say what differential privacy the head has, and what that does not cover."""
+    found = report.private
+    if found is None:
+        return "The head was fitted without differential privacy."
+    epsilon, noise = (figures.decimal(x, 2) for x in (found.epsilon, found.noise_multiplier))
+    return (
+        "The head was fitted with differential privacy: whether one training row was there or not "
+        f"changes the odds of any head by a factor of e to the {epsilon} at most, but for a chance "
+        f"of {found.delta:g}. Each row's gradient was cut to a norm of {found.clip_norm:g}, and "
+        f"noise of {noise} times that was added in each of {figures.plural(found.steps, 'step')}. "
+        "Settings that were chosen by trying several on the same rows spend more than is counted "
+        "here. Validation rows, the figures of these reports and the text that the encoder read "
+        "are not covered. The noise comes from a generator that the operating system seeded, which "
+        "is not a cryptographic one."
+    )

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from pipeline.stages.page import (
     audits,
+    canaries,
     data,
     explanation,
     extrinsic,
@@ -127,6 +128,9 @@ def _closing(evidence: Evidence) -> dict[str, Any]:
         "membership": privacy.membership(audit.privacy),
         "membership_auc": privacy.auc(audit.privacy),
         "membership_in_words": privacy.in_words(audit.privacy),
+        "private_in_words": privacy.private_in_words(evidence.finetune),
+        "exposures": canaries.exposures(audit.privacy),
+        "canaries_in_words": canaries.in_words(audit.privacy),
         "unevaluated": verdict.unevaluated(decision),
         "untested": untested.table(evidence.evaluate, audit),
         "limits": LIMITS,

@@ -1,0 +1,57 @@
+"""Exposure: how far a model ranks a planted secret above others that it could have been.
+
+Carlini et al. 2019, "The Secret Sharer", section 4. A secret that was not learnt has a rank that
+is uniform, so its exposure is near an exponential of mean log2(e) = 1.44 bits, and ``ln 2`` times
+the sum of n of them is near Gamma(n): that is what the intervals and p-values here rest on.
+"""
+
+import math
+
+import numpy as np
+from scipy import special
+
+from pipeline.measure.intervals import undefined
+from pipeline.measure.power import POWER
+from pipeline.reports import Estimate
+
+CHANCE_BITS = 1 / math.log(2)  # mean exposure of a secret that was not learnt
+
+
+def exposure(own: float, others: np.ndarray) -> float:
+    """Return ``log2 |R| - log2 rank`` of a secret among its candidates, in bits.
+
+    By sampling, as in section 4.3: the candidates R are the secret, of score ``own``, and those
+    drawn, of scores (C,). Rank 1 is the likeliest; a tie counts against the secret. It is at most
+    log2(C + 1), whatever the number of all secrets.
+    """
+    rank = 1 + int((others >= own).sum())
+    return math.log2(len(others) + 1) - math.log2(rank)
+
+
+def mean_exposure(bits: np.ndarray, confidence: float) -> Estimate:
+    """Return the mean of n exposures with its interval: their sum over both tails of Gamma(n).
+
+    Exact where exposures are exponential, whatever their mean; where all are high they differ
+    less, and it is wider than it need be. ``detectable`` is the mean that `p_value` would find
+    below ``(1 - confidence) / 2`` with 80% power.
+    """
+    n, tail = len(bits), (1 - confidence) / 2
+    if n == 0:
+        return undefined(0, confidence, "no secret")
+    total, above = float(bits.sum()), float(special.gammainccinv(n, tail))
+    return Estimate(
+        point=total / n,
+        low=total / above,
+        high=total / float(special.gammaincinv(n, tail)),
+        n=n,
+        confidence=confidence,
+        detectable=above / float(special.gammaincinv(n, 1 - POWER)) * CHANCE_BITS,
+        note="interval by the gamma distribution, over secrets",
+    )
+
+
+def p_value(bits: np.ndarray) -> float | None:
+    """Return the chance of so high a mean (n,) where nothing was learnt; None of no secret."""
+    if len(bits) == 0:
+        return None
+    return float(special.gammaincc(len(bits), math.log(2) * bits.sum()))

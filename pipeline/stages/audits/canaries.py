@@ -1,0 +1,93 @@
+"""What the pretrained language model remembers of the secrets that were planted in its text."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline import reports
+from pipeline.encoder import canaries as scoring
+from pipeline.measure import exposure
+from pipeline.params import AuditParams
+from pipeline.reports import (
+    Canary,
+    CanaryReport,
+    Exposure,
+    PretrainReport,
+    PrivacyReport,
+    TokeniseReport,
+)
+from pipeline.stages.audits.preferences import Asker
+from pipeline.text.canaries import draw_secrets
+
+CANARIES = "Planted secrets"
+OFF = "tokenise.canaries is off, so no secret was planted"
+INCOMPETENT = (
+    "the language model is not good enough: that one which has learnt nothing remembers nothing "
+    "is no sign of privacy"
+)
+NO_DIGITS = "the tokenizer has no token for each digit"
+_NAMES = {0: "never", 1: "once"}
+
+
+def add_canaries(attacked: PrivacyReport, asker: Asker, competent: bool) -> PrivacyReport:
+    """Return the report with the exposure of planted secrets, or with why there is none."""
+    tokenised = reports.read(TokeniseReport)
+    found, why = None, "" if tokenised.canaries else OFF
+    if not why and not competent:
+        why = INCOMPETENT
+    if not why:
+        passes = reports.read(PretrainReport).tokens / tokenised.train_tokens
+        found = measure_canaries(asker, tokenised.canaries, passes)
+        why = "" if found else NO_DIGITS
+    told = attacked.not_evaluated | ({CANARIES: why} if why else {})
+    return attacked.model_copy(update={"canaries": found, "not_evaluated": told})
+
+
+def measure_canaries(
+    asker: Asker, canaries: Sequence[Canary], passes: float
+) -> CanaryReport | None:
+    """Rank each planted secret among others in its place; None where digits are not tokens."""
+    tell, bits = asker.tell("secrets"), []
+    for place, canary in enumerate(canaries):
+        found = _expose(asker, canary, place)
+        if found is None:
+            return None
+        bits.append(found)
+        tell(place + 1, len(canaries))
+    return report_canaries(canaries, np.array(bits), asker.params, passes)
+
+
+def _expose(asker: Asker, canary: Canary, place: int) -> float | None:
+    """Return the exposure of a secret; its candidates are drawn from a seed of its own."""
+    params, digits = asker.params, len(canary.digits.split())
+    draw = np.random.default_rng([params.seed, place])
+    others = [
+        secret
+        for secret in draw_secrets(params.canary_candidates, digits, draw)
+        if secret != canary.digits
+    ]
+    texts = [canary.about(secret) for secret in (canary.digits, *others)]
+    scores = scoring.score_secrets(asker.model, asker.tokenizer, texts, digits)
+    return None if scores is None else exposure.exposure(float(scores[0]), scores[1:])
+
+
+def report_canaries(
+    canaries: Sequence[Canary], bits: np.ndarray, params: AuditParams, passes: float
+) -> CanaryReport:
+    """Return the report on exposures (canaries,); training read its text ``passes`` times."""
+    repeats = np.array([canary.repeats for canary in canaries])
+    return CanaryReport(
+        levels=tuple(
+            Exposure(
+                name=_NAMES.get(count, f"{count} times"),
+                repeats=count,
+                times_read=count * passes,
+                exposure=exposure.mean_exposure(bits[repeats == count], params.confidence),
+                p_value=exposure.p_value(bits[repeats == count]),
+            )
+            for count in np.unique(repeats).tolist()
+        ),
+        candidates=params.canary_candidates,
+        most_bits=float(np.log2(params.canary_candidates + 1)),
+        chance_bits=exposure.CHANCE_BITS,
+    )
