@@ -22,10 +22,12 @@ from pipeline.params.evidence import (
     AuditParams,
     BundleParams,
     EvaluateParams,
+    ExportParams,
     MitigationParams,
     ReportParams,
 )
 from pipeline.params.model import (
+    CompressParams,
     FeaturesParams,
     FinetuneParams,
     FrozenParams,
@@ -37,7 +39,9 @@ from pipeline.params.model import (
 __all__ = [
     "AuditParams",
     "BundleParams",
+    "CompressParams",
     "EvaluateParams",
+    "ExportParams",
     "FeaturesParams",
     "FinetuneParams",
     "FrozenParams",
@@ -70,10 +74,12 @@ class Params(Section):
     split: SplitParams
     tokenise: TokeniseParams
     pretrain: PretrainParams
+    compress: CompressParams
     features: FeaturesParams
     finetune: FinetuneParams
     evaluate: EvaluateParams
     audit: AuditParams
+    export: ExportParams
     report: ReportParams
     bundle: BundleParams
 

@@ -14,7 +14,7 @@ from pipeline.policy.evidence import parse_path
 from pipeline.policy.references import REFERENCES
 
 Severity = Literal["block", "warn"]
-Applies = Literal["always", "frozen_encoder", "with_champion"]
+Applies = Literal["always", "frozen_encoder", "with_champion", "with_onnx", "with_int8"]
 Leniency = Literal["fail", "warn"]
 Statistic = Literal["interval", "upper", "lower", "paired_difference", "point", "p_value"]
 

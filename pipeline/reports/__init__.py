@@ -44,6 +44,7 @@ from pipeline.reports.model import (
     Scores,
 )
 from pipeline.reports.privacy import Membership, PrivacyReport
+from pipeline.reports.smaller import CompressReport, Exported, ExportReport
 
 __all__ = [
     "STAGE_REPORTS",
@@ -51,6 +52,7 @@ __all__ = [
     "AuditReport",
     "Behaviour",
     "BundleReport",
+    "CompressReport",
     "Counterfactual",
     "CurvePoint",
     "Detectable",
@@ -59,6 +61,8 @@ __all__ = [
     "Expectation",
     "Explained",
     "ExplanationReport",
+    "ExportReport",
+    "Exported",
     "FeaturesReport",
     "FinetunePoint",
     "FinetuneReport",
@@ -95,10 +99,12 @@ STAGE_REPORTS: dict[str, type[Report]] = {
     "split": SplitReport,
     "tokenise": TokeniseReport,
     "pretrain": PretrainReport,
+    "compress": CompressReport,
     "features": FeaturesReport,
     "finetune": FinetuneReport,
     "evaluate": EvaluateReport,
     "audit": AuditReport,
+    "export": ExportReport,
     "report": PageReport,
     "bundle": BundleReport,
 }

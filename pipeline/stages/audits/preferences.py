@@ -160,7 +160,7 @@ def associate_words(asker: Asker) -> tuple[Association, ...]:
     p-values are too small. Here a word is an item, as in Caliskan et al. (2017).
     """
     extractor = load_extractor(
-        layout.stage_dir("pretrain") / "model", settings.load().features, layout.FEATURE_CACHE
+        layout.encoder_dir() / "model", settings.load().features, layout.FEATURE_CACHE
     )
     words = sorted({word for words in association_words.WORDS.values() for word in words})
     words = sorted(set(words) - candidates.unknown_words(asker.tokenizer, words))
