@@ -99,12 +99,11 @@ def score(target: str, source: Path, out: Path, max_chars: int, progress: Progre
     done, started = 0, time.monotonic()
     with parquet.writer(out, _join_schemas(rows.schema_arrow)) as opened:
         for chunk in _chunks(rows, source):
-            answers = answer(read_texts(chunk, max_chars), bundle, model)
-            opened.write_table(_join(chunk, answers))
-            for row, each in enumerate(answers["problem"], start=done + 1):
-                if each is not None:
-                    problems[each] += 1
-                    named += [f"row {row}: {each}"] if len(named) < _NAMED_ROWS else []
+            texts = read_texts(chunk, max_chars)
+            opened.write_table(_join(chunk, answer(texts, bundle, model)))
+            found = [(row, why) for row, (_, why) in enumerate(texts, start=done + 1) if why]
+            problems.update(why for _, why in found)
+            named += [f"row {row}: {why}" for row, why in found[: _NAMED_ROWS - len(named)]]
             done += chunk.num_rows
             progress(done, rows.metadata.num_rows)
     return Scoring(
