@@ -175,7 +175,7 @@ def _is_exported(name: str, export: Any) -> bool:
     listed = export.get("formats") if isinstance(export, Mapping) else None
     if not isinstance(listed, list | tuple):
         return True
-    made = {each.get("format") if isinstance(each, Mapping) else None for each in listed}
+    made = {str(each.get("format")) if isinstance(each, Mapping) else "" for each in listed}
     return name in made or not made <= {"onnx", "int8"}
 
 

@@ -221,11 +221,12 @@ def fields_read(one: Rule) -> list[Path_]:
     seen: set[Path_] = set()
     watched = {stage: watch(report, seen, (stage,)) for stage, report in REPORTS.items()}
     decide(watched, policy_of(one), None)
-    applicability: set[Path_] = {
+    spared: dict[str, set[Path_]] = {
         "frozen_encoder": {("finetune", "mode")},
         "with_onnx": {("export", "formats")},
         "with_int8": {("export", "formats")},
-    }.get(one.applies, set())
+    }
+    applicability = spared.get(one.applies, set())
     return sorted({(path[0],) for path in seen} | seen - applicability, key=str)
 
 

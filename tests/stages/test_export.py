@@ -11,9 +11,11 @@ from pipeline import files, layout, params, reports
 from pipeline.encoder import onnx_format
 from pipeline.encoder.classifier import Classifier
 from pipeline.errors import InputError
+from pipeline.measure.intervals import Bootstrap
 from pipeline.params import ExportParams
 from pipeline.reports import ExportReport
-from pipeline.stages import audit, bundle, evaluate, export
+from pipeline.stages import bundle, evaluate, export
+from pipeline.stages.audits import columns, groups
 from pipeline.stages.audits.tested import read_tested
 from pipeline.track import Silent
 
@@ -81,12 +83,9 @@ def test_each_format_is_measured_on_the_test_rows_as_the_model_was() -> None:
 
 def test_the_gaps_of_a_format_with_the_same_answers_are_the_audits() -> None:
     """Of the float32 format the labels are the model's, so that every figure must be."""
-    audited = audit.groups.compare_groups(
-        read_tested(),
-        audit.columns.read_columns(params.load().audit, read_tested()),
-        params.load().audit,
-        audit.Bootstrap(0.95, 100, 1),
-    )[1]
+    section, tested = params.load().audit, read_tested()
+    chosen = columns.read_columns(section, tested)
+    _, audited = groups.compare_groups(tested, chosen, section, Bootstrap(0.95, 100, 1))
     assert _export("onnx").formats[0].gaps == audited
 
 
