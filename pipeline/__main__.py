@@ -1,4 +1,4 @@
-"""``python -m pipeline STAGE``: run one stage of dvc.yaml; also ingest, publish, verify, waive, ...
+"""``python -m pipeline STAGE``: run one stage of dvc.yaml; also ingest, publish, verify, score, ...
 
 Exit codes: 0 done (of `publish`: promoted; of `verify`: whole); 2 bad input, or what is verified is
 not what it was; 3 refused by the gate, or the champion's alias was taken back.
@@ -110,6 +110,11 @@ def _add_checks(commands: Any) -> None:
         "--without-log", action="store_true", help="on a host that has no log of decisions"
     )
     verify.set_defaults(run=_verify)
+    score = commands.add_parser("score", help="label every row of a Parquet file by a bundle")
+    score.add_argument("target", help="models:/NAME@champion, models:/NAME/3, or a folder")
+    score.add_argument("rows", type=Path, help="Parquet with a column text")
+    score.add_argument("scored", type=Path, help="Parquet to write: the rows with their labels")
+    score.set_defaults(run=_score)
     waive = commands.add_parser("waive", help="sign a waiver of a rule for build/bundle")
     waive.add_argument("rule", help="id of a rule of policy.yaml that is waivable")
     for name in ("author", "approver", "reason", "compensating-measure", "expires"):
@@ -188,6 +193,22 @@ def _verify(parsed: argparse.Namespace) -> int:
     verification = verify.verify(parsed.target, with_log=not parsed.without_log)
     print(verification.summary())
     return REFUSED_CODE if verification.withdrawn else 0
+
+
+def _score(parsed: argparse.Namespace) -> None:
+    from pipeline import score
+    from pipeline.adapters.terminal import Display
+
+    max_chars = params.load().validate_.max_chars
+    with Display("score") as display:
+        scoring = score.score(
+            parsed.target,
+            parsed.rows,
+            parsed.scored,
+            max_chars,
+            lambda done, total: display.update(done, total, "rows", {}),
+        )
+    print(scoring.summary())
 
 
 def _waive(parsed: argparse.Namespace) -> None:

@@ -30,6 +30,15 @@ def stage_dir(stage: str) -> Path:
     return BUILD / stage
 
 
+def encoder_dir() -> Path:
+    """Return the folder of the stage whose encoder the later stages use.
+
+    That is compress where it has made a smaller one, else pretrain.
+    """
+    smaller = stage_dir("compress")
+    return smaller if (smaller / "model").is_dir() else stage_dir("pretrain")
+
+
 def report_path(stage: str) -> Path:
     """Return the path of a stage's JSON report."""
     return stage_dir(stage) / "report.json"

@@ -44,13 +44,26 @@ def verify(target: str, with_log: bool = True) -> Verification:
     """
     if not target.startswith("models:"):
         return _verify_folder(Path(target))
+    with files.locked(champion.LOCK):
+        registry, version = find(target)
+        return _verify_version(registry, version, rules.load(), target, with_log)
+
+
+def find(target: str) -> tuple[Registry, Version]:
+    """Return the version that ``models:/NAME@ALIAS`` or ``models:/NAME/NUMBER`` names.
+
+    Raises:
+        InputError: where it names none.
+    """
     match = _TARGET.fullmatch(target)
     if match is None:
         raise InputError(f"{target}: is no target; write models:/NAME@champion or models:/NAME/3")
-    registry, policy = Registry(match["name"]), rules.load()
-    with files.locked(champion.LOCK):
-        version = _find(registry, match["alias"], match["number"], target)
-        return _verify_version(registry, version, policy, target, with_log)
+    registry = Registry(match["name"])
+    number = match["number"]
+    version = registry.get(number) if number else registry.at(match["alias"])
+    if version is None:
+        raise InputError(f"{target}: there is no such version; run `python -m pipeline publish`")
+    return registry, version
 
 
 def _verify_folder(folder: Path) -> Verification:
@@ -61,13 +74,6 @@ def _verify_folder(folder: Path) -> Verification:
     return Verification(target=str(folder), found=("every file is whole", signature))
 
 
-def _find(registry: Registry, alias: str | None, number: str | None, target: str) -> Version:
-    version = registry.at(alias) if alias else registry.get(number or "")
-    if version is None:
-        raise InputError(f"{target}: there is no such version; run `python -m pipeline publish`")
-    return version
-
-
 def _verify_version(
     registry: Registry, version: Version, policy: Policy, target: str, with_log: bool
 ) -> Verification:
@@ -75,7 +81,7 @@ def _verify_version(
     found = [f"version {version.number}, every file is whole", checked.signature]
     at_champion = registry.at(champion.CHAMPION)
     is_champion = at_champion is not None and at_champion.number == version.number
-    found.append(_check_decision(registry, version, is_champion))
+    found.append(check_decision(registry, version, is_champion))
     found += filter(None, [approve.tell(registry, version)])
     if with_log:
         found.append(decisions.check(registry, version.tags.get("log", "")))
@@ -86,7 +92,7 @@ def _verify_version(
     return Verification(target=target, found=tuple(found), withdrawn=withdrawn)
 
 
-def _check_decision(registry: Registry, version: Version, is_champion: bool) -> str:
+def check_decision(registry: Registry, version: Version, is_champion: bool) -> str:
     """Check that a champion was promoted by the gate; say what the gate has said.
 
     Raises:

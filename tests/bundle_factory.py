@@ -46,11 +46,11 @@ def _write_rows(right: float, count: int = 600) -> None:
     rows.write_table(predictions, {"id": ids, "label": labels, "predicted": said})
 
 
-def write_bundle(name: str, seed: int) -> None:
-    """Make build/bundle of the reports that are there."""
+def write_bundle(name: str, seed: int, spread: float = 0.02) -> None:
+    """Make build/bundle of the reports that are there; weights that spread more answer apart."""
     folder = layout.stage_dir("bundle")
     shutil.rmtree(folder)
-    save_model(folder, seed)
+    save_model(folder, seed, spread)
     for stage in reports.STAGE_REPORTS:
         if stage != "bundle":
             kept = folder / "reports" / f"{stage}.json"
@@ -63,7 +63,7 @@ def write_bundle(name: str, seed: int) -> None:
     reports.write("bundle", report.model_copy(update=changes))
 
 
-def save_model(folder: Path, seed: int) -> None:
+def save_model(folder: Path, seed: int, spread: float = 0.02) -> None:
     """Save a classifier of 8 units with weights drawn from ``seed``, and its tokenizer."""
     torch.manual_seed(seed)
     config = transformers.BertConfig(
@@ -73,6 +73,7 @@ def save_model(folder: Path, seed: int) -> None:
         num_attention_heads=1,
         intermediate_size=8,
         max_position_embeddings=16,
+        initializer_range=spread,
         id2label=dict(enumerate(report_factory.LABELS)),
         label2id={label: place for place, label in enumerate(report_factory.LABELS)},
     )

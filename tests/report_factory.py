@@ -25,6 +25,13 @@ def make(policy_digest: str = "f" * 64) -> dict[str, Report]:
         "split": _split(),
         "tokenise": _tokenise(),
         "pretrain": _pretrain(),
+        "compress": reports.CompressReport(
+            method="none",
+            teacher_digest=ENCODER,
+            encoder_digest=ENCODER,
+            teacher_parameters=22713216,
+            parameters=22713216,
+        ),
         "features": reports.FeaturesReport(
             texts=20800,
             width=384,
@@ -37,6 +44,7 @@ def make(policy_digest: str = "f" * 64) -> dict[str, Report]:
         "finetune": _finetune(),
         "evaluate": _evaluate(policy_digest),
         "audit": _audit(),
+        "export": _export(),
         "report": reports.PageReport(verdict="promote", files={"index.html": "9" * 64}),
         "bundle": reports.BundleReport(
             name="charter-sentiment",
@@ -276,6 +284,27 @@ def _audit() -> reports.AuditReport:
         competence="held-out loss 4.70 nats, 5.71 below an untrained encoder's 10.41",
         benchmark_digests={"crows_pairs.csv": "6" * 64},
     )
+
+
+def _export() -> reports.ExportReport:
+    gaps = tuple(_gap("gender", metric, tuple(GENDERS)) for metric in GAP_METRICS)
+    made = [
+        reports.Exported(
+            format=name,
+            file=f"onnx/{name}.onnx",
+            digest="6" * 64,
+            size_bytes=size_bytes,
+            difference=difference,
+            difference_texts=TEST_ROWS,
+            accuracy=estimate(0.813),
+            versus=reports.PairedTest(
+                rival="torch", difference=estimate(-0.001, 0.004), p_value=0.6, method="McNemar"
+            ),
+            gaps=gaps,
+        )
+        for name, size_bytes, difference in (("onnx", 97900000, 3e-7), ("int8", 29400000, 0.08))
+    ]
+    return reports.ExportReport(torch_bytes=97967664, formats=tuple(made))
 
 
 def _intrinsic() -> reports.IntrinsicReport:

@@ -54,6 +54,7 @@ OUT_OF_ORDER = {
     "split": "dvc repro validate",
     "tokenise": "dvc repro split",
     "pretrain": "dvc repro tokenise",
+    "compress": "dvc repro pretrain",
     "features": "dvc repro",
     "finetune": "dvc repro",
     "evaluate": "dvc repro",

@@ -1,5 +1,6 @@
 """Publication: one verified version a bundle, the gate's word recorded, the alias moved last."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -373,19 +375,18 @@ def ask(port: int, texts: list[str]) -> Any:
         return json.load(answer)["predictions"]
 
 
-@pytest.mark.slow
-def test_the_champion_is_served_on_loopback_and_answers_as_it_was_evaluated(
-    params: BundleParams, tmp_path: Path
-) -> None:
-    """As the encoder's own code answers; a text longer than the model reads is cut."""
-    publish.publish(params)
+@contextlib.contextmanager
+def serving(
+    params: BundleParams, log_path: Path
+) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """Yield `mlflow models serve` on the champion, as the README says it, and its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = ["mlflow", "models", "serve", "-m", f"models:/{params.name}@champion"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--env-manager", "local"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with (tmp_path / "serve.log").open("w") as log:
+    with log_path.open("w") as log:
         server = subprocess.Popen(
             command,
             stdout=log,
@@ -393,16 +394,47 @@ def test_the_champion_is_served_on_loopback_and_answers_as_it_was_evaluated(
             env={**os.environ, "PATH": path},
             start_new_session=True,
         )
-    texts = ["good film", "bad", "good " * 100]
     try:
-        said = _until_it_answers(port, texts, server)
+        yield server, port
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=30)
+
+
+@pytest.mark.slow
+def test_the_champion_is_served_on_loopback_and_answers_as_it_was_evaluated(
+    params: BundleParams, tmp_path: Path
+) -> None:
+    """As the encoder's own code answers; a text longer than the model reads is cut."""
+    publish.publish(params)
+    texts = ["good film", "bad", "good " * 100]
+    with serving(params, tmp_path / "serve.log") as (server, port):
+        said = _until_it_answers(port, texts, server)
     probabilities = classifier.load_bundle(layout.stage_dir("bundle")).probabilities(texts)
     labels = [report_factory.LABELS[place] for place in probabilities.argmax(axis=1)]
     assert [each["label"] for each in said] == labels
     assert [each["score"] for each in said] == pytest.approx(probabilities.max(axis=1), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_a_tampered_champion_is_refused_at_load_and_answers_no_request(
+    params: BundleParams, tmp_path: Path
+) -> None:
+    publish.publish(params)
+    stored = tracking.download(f"models:/{params.name}/1") / "data" / "bundle"
+    path = stored / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-2] ^= 1
+    path.write_bytes(bytes(data))
+    log = tmp_path / "serve.log"
+    with serving(params, log) as (_, port):
+        until = time.monotonic() + 120
+        while "model.safetensors: changed" not in log.read_text():
+            assert time.monotonic() < until, log.read_text()
+            with pytest.raises((urllib.error.URLError, ConnectionError)):
+                ask(port, ["good film"])
+            time.sleep(0.3)
 
 
 def _until_it_answers(port: int, texts: list[str], server: subprocess.Popen[bytes]) -> Any:

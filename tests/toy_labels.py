@@ -70,8 +70,12 @@ def write_workspace(labels: int = 2, count: int = 120, **params: Any) -> None:
     layout.PARAMS.write_text(yaml.safe_dump(raw))
     model = write_encoder(layout.stage_dir("pretrain") / "model", **params)
     made = report_factory.make()
-    changes = {"encoder_digest": encoder_digest(model)}
+    digest = encoder_digest(model)
+    changes = {"encoder_digest": digest}
     made["pretrain"] = made["pretrain"].model_copy(update=changes)
+    changes |= {"teacher_digest": digest}
+    made["compress"] = made["compress"].model_copy(update=changes)
+    made["export"] = reports.ExportReport(torch_bytes=None, formats=())
     for stage in made.keys() - {"features", "finetune", "bundle"}:
         reports.write(stage, made[stage])
     for seed, part in enumerate(("train", "validation", "test")):

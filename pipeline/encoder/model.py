@@ -159,11 +159,21 @@ def masked_logits(
     the costliest layer of a small model and works on each token alone, so it is given the
     M tokens that are asked for, not all T.
     """
-    hidden = model.base_model(
+    return logits_at(model, hidden_states(model, ids, segments), positions)
+
+
+def hidden_states(model: Any, ids: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
+    """Return the encoder's last hidden states, (B, T, H); see `masked_logits`."""
+    hidden: torch.Tensor = model.base_model(
         input_ids=ids,
         attention_mask=_attention_mask(model.config, segments),
         position_ids=_count_positions(segments),
     ).last_hidden_state
+    return hidden
+
+
+def logits_at(model: Any, hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """Return the head's logits at the positions, (B, M, V); see `masked_logits`."""
     B, T, H = hidden.shape
     flat = positions + T * torch.arange(B, device=positions.device)[:, None]
     asked = hidden.reshape(B * T, H).index_select(0, flat.reshape(-1))  # (B * M, H)

@@ -24,10 +24,12 @@ from pipeline.params.evidence import (
     BundleParams,
     DriftParams,
     EvaluateParams,
+    ExportParams,
     MitigationParams,
     ReportParams,
 )
 from pipeline.params.model import (
+    CompressParams,
     FeaturesParams,
     FinetuneParams,
     FrozenParams,
@@ -41,8 +43,10 @@ __all__ = [
     "AuditParams",
     "BundleParams",
     "CanaryParams",
+    "CompressParams",
     "DriftParams",
     "EvaluateParams",
+    "ExportParams",
     "FeaturesParams",
     "FinetuneParams",
     "FrozenParams",
@@ -76,10 +80,12 @@ class Params(Section):
     split: SplitParams
     tokenise: TokeniseParams
     pretrain: PretrainParams
+    compress: CompressParams
     features: FeaturesParams
     finetune: FinetuneParams
     evaluate: EvaluateParams
     audit: AuditParams
+    export: ExportParams
     report: ReportParams
     bundle: BundleParams
     drift: DriftParams

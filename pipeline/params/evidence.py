@@ -67,6 +67,21 @@ class AuditParams(Section):
         return crossed
 
 
+class ExportParams(Section):
+    """Other formats of the model, each measured as the model itself is."""
+
+    formats: tuple[Literal["onnx", "int8"], ...] = ()  # int8 is made from onnx
+
+    @pydantic.field_validator("formats")
+    @classmethod
+    def _can_be_made(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        if "int8" in formats and "onnx" not in formats:
+            raise ValueError("int8 is made from onnx: name both")
+        if len(set(formats)) < len(formats):
+            raise ValueError("a format stands twice")
+        return formats
+
+
 class DriftParams(Section):
     """How a scheduled run asks whether new rows differ from the champion's."""
 

@@ -38,6 +38,18 @@ class PretrainParams(Section):
     seed: int = pydantic.Field(ge=0)
 
 
+class CompressParams(Section):
+    """A smaller encoder in the place of the pretrained one, which teaches it; BERT's only."""
+
+    method: Literal["none", "distil", "prune"] = "none"
+    layers: int = pydantic.Field(3, gt=0)  # of distil: so many of the teacher's are kept
+    ffn_share: float = pydantic.Field(0.5, gt=0, lt=1)  # of prune: feed-forward units kept
+    importance_batches: int = pydantic.Field(16, gt=0)  # of prune: that the units are judged by
+    tokens: int = pydantic.Field(131072, ge=0)  # learnt from the teacher; 0: as it was cut
+    temperature: float = pydantic.Field(2.0, gt=0)  # of the teacher's softened guesses
+    learning_rate: float = pydantic.Field(2e-4, gt=0)
+
+
 class FeaturesParams(Section):
     """One pass of the frozen encoder over each labelled text."""
 

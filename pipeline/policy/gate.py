@@ -168,7 +168,18 @@ def _applies(rule: Rule, evidence: Mapping[str, Any]) -> bool:
     if rule.applies == "with_canaries":  # likewise: only an empty list says that none is planted
         tokenise = evidence.get("tokenise")
         return not (isinstance(tokenise, Mapping) and tokenise.get("canaries") == [])
+    if rule.applies in {"with_onnx", "with_int8"}:
+        return _is_exported(rule.applies.removeprefix("with_"), evidence.get("export"))
     return True
+
+
+def _is_exported(name: str, export: Any) -> bool:
+    """Whether the bundle holds this format; where that cannot be read, the rule applies."""
+    listed = export.get("formats") if isinstance(export, Mapping) else None
+    if not isinstance(listed, list | tuple):
+        return True
+    made = {str(each.get("format")) if isinstance(each, Mapping) else "" for each in listed}
+    return name in made or not made <= {"onnx", "int8"}
 
 
 def _judge_rule(rule: Rule, judge: _Judge) -> RuleVerdict:

@@ -14,7 +14,9 @@ from pipeline.policy.evidence import parse_path
 from pipeline.policy.references import REFERENCES
 
 Severity = Literal["block", "warn"]
-Applies = Literal["always", "frozen_encoder", "with_champion", "with_canaries"]
+Applies = Literal[
+    "always", "frozen_encoder", "with_champion", "with_canaries", "with_onnx", "with_int8"
+]
 Leniency = Literal["fail", "warn"]
 Statistic = Literal["interval", "upper", "lower", "paired_difference", "point", "p_value"]
 

@@ -46,6 +46,7 @@ from pipeline.reports.model import (
     Scores,
 )
 from pipeline.reports.privacy import CanaryReport, Exposure, Membership, PrivacyReport
+from pipeline.reports.smaller import CompressReport, Exported, ExportReport
 
 __all__ = [
     "STAGE_REPORTS",
@@ -55,6 +56,7 @@ __all__ = [
     "BundleReport",
     "Canary",
     "CanaryReport",
+    "CompressReport",
     "Counterfactual",
     "CurvePoint",
     "Detectable",
@@ -63,6 +65,8 @@ __all__ = [
     "Expectation",
     "Explained",
     "ExplanationReport",
+    "ExportReport",
+    "Exported",
     "Exposure",
     "FeaturesReport",
     "FinetunePoint",
@@ -101,10 +105,12 @@ STAGE_REPORTS: dict[str, type[Report]] = {
     "split": SplitReport,
     "tokenise": TokeniseReport,
     "pretrain": PretrainReport,
+    "compress": CompressReport,
     "features": FeaturesReport,
     "finetune": FinetuneReport,
     "evaluate": EvaluateReport,
     "audit": AuditReport,
+    "export": ExportReport,
     "report": PageReport,
     "bundle": BundleReport,
 }

@@ -61,7 +61,7 @@ def _swap_texts(train: Rows, track: Track) -> Sample | None:
     places = [place for place, text in enumerate(train.texts) if gender_swap.has_term(text)]
     if not places:
         return None
-    model, params = layout.stage_dir("pretrain") / "model", settings.load().features
+    model, params = layout.encoder_dir() / "model", settings.load().features
     features = load_extractor(model, params, layout.FEATURE_CACHE).features(
         [gender_swap.swap(train.texts[place]) for place in places],
         lambda done, total: track.progress(done, total, "texts"),

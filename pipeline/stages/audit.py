@@ -8,12 +8,12 @@ import shutil
 import time
 from collections.abc import Iterator
 
-from pipeline import layout, reports
+from pipeline import layout
 from pipeline.encoder import scoring
 from pipeline.measure import plots
 from pipeline.measure.intervals import Bootstrap
 from pipeline.params import AuditParams
-from pipeline.reports import AuditReport, PretrainReport
+from pipeline.reports import AuditReport
 from pipeline.stages.audits import (
     behaviour,
     canaries,
@@ -56,9 +56,9 @@ def run(params: AuditParams, track: Track) -> AuditReport:
     with _timed(track, "privacy_s"):
         exposed = privacy.audit_privacy(params, bootstrap, track)
     with _timed(track, "crows_pairs_s"):
-        pretrained = reports.read(PretrainReport)
+        pretrained = intrinsic.read_pretrained()
         competent, why = intrinsic.judge_competence(pretrained, params.competence_nats)
-        model, tokenizer = scoring.load(layout.stage_dir("pretrain") / "model")
+        model, tokenizer = scoring.load(layout.encoder_dir() / "model")
         pairs = intrinsic.score_pairs(model, tokenizer, params, track, OUT) if competent else None
     with _timed(track, "other_benchmarks_s"):
         asker = preferences.Asker(model, tokenizer, params, track, OUT)

@@ -1,7 +1,6 @@
 """Bundle: everything that is published, as a directory that stock transformers loads."""
 
 import shutil
-from typing import Any
 
 import numpy as np
 
@@ -9,13 +8,11 @@ from pipeline import files, layout, reports
 from pipeline import params as settings
 from pipeline.adapters import rows, sbom
 from pipeline.encoder import classifier
-from pipeline.encoder.assemble import assemble
-from pipeline.encoder.head import load_head
-from pipeline.encoder.loading import load_encoder
-from pipeline.encoder.tokenizer import load_tokenizer, save_tokenizer
+from pipeline.encoder.tokenizer import save_tokenizer
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
-from pipeline.reports import STAGE_REPORTS, BundleReport, FeaturesReport, FinetuneReport
+from pipeline.reports import STAGE_REPORTS, BundleReport, ExportReport, FinetuneReport
+from pipeline.stages._shipped import shipped_model, shipped_tokenizer
 from pipeline.track import Track
 
 OUT = layout.stage_dir("bundle")
@@ -39,11 +36,12 @@ def run(params: BundleParams, track: Track) -> BundleReport:
     """
     finetuned = reports.read(FinetuneReport)
     shutil.rmtree(OUT, ignore_errors=True)
-    model = _model(finetuned)
+    model = shipped_model(finetuned)
     model.save_pretrained(OUT, max_shard_size=_ONE_FILE)
-    save_tokenizer(_tokenizer(), OUT)
+    save_tokenizer(shipped_tokenizer(), OUT)
     texts = rows.read_split("validation").texts[:_COMPARED_TEXTS]
     difference = _compare(texts)
+    _copy_exports()
     _copy_documents()
     files.write_json(OUT / SBOM, sbom.make(params.name, files.sha256_tree(OUT)))
     digests = files.sha256_tree(OUT)
@@ -60,24 +58,9 @@ def run(params: BundleParams, track: Track) -> BundleReport:
     )
 
 
-def _model(finetuned: FinetuneReport) -> Any:
-    if finetuned.mode == "full":
-        return classifier.load_sequence_model(layout.stage_dir("finetune") / "model")
-    encoder = load_encoder(layout.stage_dir("pretrain") / "model")
-    head = load_head(layout.stage_dir("finetune"))
-    return assemble(encoder, head, reports.read(FeaturesReport).pooling, finetuned.labels)
-
-
-def _tokenizer() -> Any:
-    """Return the tokenizer, which cuts texts where the head's features were cut."""
-    tokenizer = load_tokenizer(str(layout.stage_dir("pretrain") / "model"), "build/pretrain")
-    tokenizer.model_max_length = reports.read(FeaturesReport).max_len_tokens
-    return tokenizer
-
-
 def _compare(texts: tuple[str, ...]) -> float:
     """Return the largest difference of a probability between the bundle and the stages' model."""
-    stages = (layout.stage_dir("pretrain"), layout.stage_dir("finetune"))
+    stages = (layout.encoder_dir(), layout.stage_dir("finetune"))
     ours = classifier.load(*stages, settings.load().features).probabilities(texts)
     stock = classifier.load_stock(OUT).probabilities(texts)
     difference = float(np.abs(ours - stock).max())
@@ -88,6 +71,15 @@ def _compare(texts: tuple[str, ...]) -> float:
             "run `dvc repro --force finetune` and again"
         )
     return difference
+
+
+def _copy_exports() -> None:
+    """Copy the other formats, which the stage export has measured."""
+    for made in reports.read(ExportReport).formats:
+        path = layout.stage_dir("export") / made.file
+        if not path.is_file() or files.sha256_file(path) != made.digest:
+            raise InputError(f"{path}: is not what was measured; run `dvc repro export`")
+        files.write_bytes(OUT / made.file, path.read_bytes())
 
 
 def _copy_documents() -> None:

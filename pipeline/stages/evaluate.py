@@ -78,7 +78,7 @@ def _fit_baselines(params: EvaluateParams, labels: int) -> Baselines:
 def _ask(test: Rows, labels: Sequence[str], rivals: Baselines, track: Track) -> dict[str, Outcomes]:
     """Return the answers of the model and of its rivals, by name."""
     model = classifier.load(
-        layout.stage_dir("pretrain"), layout.stage_dir("finetune"), settings.load().features
+        layout.encoder_dir(), layout.stage_dir("finetune"), settings.load().features
     )
     said = model.probabilities(test.texts, lambda done, n: track.progress(done, n, "texts"))
     tables = {MODEL: said, **rivals.probabilities(test.texts)}

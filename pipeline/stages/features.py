@@ -7,7 +7,7 @@ from pipeline.adapters import rows
 from pipeline.encoder.features import load_extractor, tokenise
 from pipeline.errors import InputError
 from pipeline.params import FeaturesParams
-from pipeline.reports import FeaturesReport, PretrainReport
+from pipeline.reports import CompressReport, FeaturesReport
 from pipeline.track import Track
 
 PARTS = ("train", "validation", "test")
@@ -19,11 +19,12 @@ def run(params: FeaturesParams, track: Track) -> FeaturesReport:
     The encoder is in eval mode: its dropout is off, so that a text has one vector.
 
     Raises:
-        InputError: where an earlier stage has not run, or build/pretrain is not what it reported.
+        InputError: where an earlier stage has not run, or the encoder is not what was reported.
     """
-    extractor = load_extractor(layout.stage_dir("pretrain") / "model", params, layout.FEATURE_CACHE)
-    if extractor.digest != reports.read(PretrainReport).encoder_digest:
-        raise InputError("build/pretrain/model: changed since its report; run `dvc repro pretrain`")
+    folder = layout.encoder_dir()
+    extractor = load_extractor(folder / "model", params, layout.FEATURE_CACHE)
+    if extractor.digest != reports.read(CompressReport).encoder_digest:
+        raise InputError(f"{folder}/model: changed since its report; run `dvc repro compress`")
     parts = {part: rows.read_split(part) for part in PARTS}
     for part, read in parts.items():
         track.dataset(part, rows.split_path(part), len(read.ids), read.digest)

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -27,7 +28,6 @@ from pipeline.reports import FeaturesReport, FinetunePoint, FinetuneReport, Priv
 from pipeline.stages._material import read_material
 from pipeline.track import Track
 
-MODEL = layout.stage_dir("pretrain") / "model"
 OUT = layout.stage_dir("finetune")
 _BATCH_TOKENS = 4096
 
@@ -64,9 +64,9 @@ def run(params: FinetuneParams, track: Track) -> FinetuneReport:
             row, or a feature is not finite.
     """
     features = reports.read(FeaturesReport)
-    before = encoder_digest(MODEL)
+    before = encoder_digest(_encoder())
     if before != features.encoder_digest:
-        raise InputError("build/features: of another encoder than build/pretrain; run `dvc repro`")
+        raise InputError("build/features: of another encoder than is there now; run `dvc repro`")
     task = _read_task(params, features, track)
     shutil.rmtree(OUT, ignore_errors=True)  # a file of the other mode would be taken for its own
     trained = (_train_head if params.mode == "frozen" else _train_model)(task, track)
@@ -84,6 +84,10 @@ def run(params: FinetuneParams, track: Track) -> FinetuneReport:
         encoder_digest_before=before,
         encoder_digest_after=trained.encoder_digest,
     )
+
+
+def _encoder() -> Path:
+    return layout.encoder_dir() / "model"
 
 
 def _read_task(params: FinetuneParams, features: FeaturesReport, track: Track) -> Task:
@@ -104,7 +108,7 @@ def _budget(task: Task) -> PrivateFit | None:
 
 def _train_head(task: Task, track: Track) -> Trained:
     frozen = task.params.frozen
-    check_head(load_config(MODEL), frozen.hidden, task.features.pooling)
+    check_head(load_config(_encoder()), frozen.hidden, task.features.pooling)
     method, column = task.params.mitigation, task.params.mitigate_column
     parts = {"train": task.train, "validation": task.validation}
     material = read_material(parts, column, method == "augment", track)
@@ -118,19 +122,19 @@ def _train_head(task: Task, track: Track) -> Trained:
     )
     save_head(head, OUT)
     parameters = sum(weights.numel() for weights in head.parameters())
-    return Trained(parameters, best, shift, encoder_digest(MODEL))
+    return Trained(parameters, best, shift, encoder_digest(_encoder()))
 
 
 def _train_model(task: Task, track: Track) -> Trained:
     full, length = task.params.full, task.features.max_len_tokens
-    check_length(load_config(MODEL), length)
-    tokenizer = load_tokenizer(str(MODEL), "build/pretrain")
+    check_length(load_config(_encoder()), length)
+    tokenizer = load_tokenizer(str(_encoder()), str(layout.encoder_dir()))
     tokenizer.model_max_length = length
     train, validation = (
         Texts(tokenise(part.texts, tokenizer, length).ids, torch.from_numpy(part.labels))
         for part in (task.train, task.validation)
     )
-    model = load_classifier(MODEL, task.labels, task.params.seed, full.dropout)
+    model = load_classifier(_encoder(), task.labels, task.params.seed, full.dropout)
     best = finetune_full(
         *(model, train, validation, task.params),
         told=_teller(full.epochs, track),

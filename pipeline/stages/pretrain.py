@@ -68,7 +68,7 @@ def _prepare(params: PretrainParams) -> tuple[Path, Any, Plan, models.Start]:
     if not tokenised.is_dir():
         reports.read(TokeniseReport)  # says which stage to run
     tokenizer = load_tokenizer(str(tokenised / "tokenizer"))
-    plan = _plan(params, tokenizer, tokenised)
+    plan = make_plan(params, tokenizer, tokenised)
     return tokenised, tokenizer, plan, models.start_model(params, tokenizer, plan.train.vocabulary)
 
 
@@ -80,7 +80,8 @@ def _check_batch(params: PretrainParams) -> None:
         )
 
 
-def _plan(params: PretrainParams, tokenizer: Any, tokenised: Path) -> Plan:
+def make_plan(params: PretrainParams, tokenizer: Any, tokenised: Path) -> Plan:
+    """Return the plan of a run on the tokens that the stage tokenise has written."""
     vocabulary = vocabulary_of(tokenizer)
     train, heldout = (
         Packing(token_files.open_tokens(tokenised, part), vocabulary, params.seq_len_tokens)

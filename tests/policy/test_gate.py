@@ -233,7 +233,12 @@ def fields_read(one: Rule) -> list[Path_]:
     seen: set[Path_] = set()
     watched = {stage: watch(report, seen, (stage,)) for stage, report in REPORTS.items()}
     decide(watched, policy_of(one), None)
-    applicability = {("finetune", "mode")} if one.applies == "frozen_encoder" else set()
+    spared: dict[str, set[Path_]] = {
+        "frozen_encoder": {("finetune", "mode")},
+        "with_onnx": {("export", "formats")},
+        "with_int8": {("export", "formats")},
+    }
+    applicability = spared.get(one.applies, set())
     return sorted({(path[0],) for path in seen} | seen - applicability, key=str)
 
 
@@ -422,3 +427,39 @@ def test_the_summary_names_each_rule_and_the_outcome() -> None:
 def test_a_decision_survives_json() -> None:
     decision = decide(REPORTS, SHIPPED, CHAMPION)
     assert Decision.model_validate_json(decision.model_dump_json()) == decision
+
+
+@pytest.mark.parametrize("name", ["onnx", "int8"])
+def test_a_format_is_judged_where_the_bundle_holds_it_or_that_cannot_be_read(name: str) -> None:
+    """Only a list that can be read and does not have the format spares its rules."""
+    only = policy_of(*(r for r in SHIPPED.rules if r.applies == f"with_{name}"))
+    ids = tuple(rule.id for rule in only.rules)
+    assert ids
+    assert decide(REPORTS, only, None).promote
+    others = [each for each in REPORTS["export"]["formats"] if each["format"] != name]
+    for formats, applies in (
+        (others, False),
+        ([], False),
+        (None, True),
+        ("", True),
+        ([{"format": "NaN"}], True),
+        ([None], True),
+    ):
+        decision = decide(REPORTS | {"export": {"formats": formats}}, only, None)
+        assert (decision.not_applicable == ids) is not applies
+        assert not decision.promote
+    assert not decide({k: v for k, v in REPORTS.items() if k != "export"}, only, None).promote
+
+
+def test_int8_that_loses_accuracy_or_widens_a_gap_is_refused() -> None:
+    for field, figure in (
+        ("versus", {"difference": report_factory.estimate(-0.05).model_dump()}),
+        ("gaps", [_wide(each) for each in REPORTS["export"]["formats"][1]["gaps"]]),
+    ):
+        onnx, int8 = REPORTS["export"]["formats"]
+        changed = {"formats": [onnx, int8 | {field: figure}]}
+        assert not decide(REPORTS | {"export": changed}, SHIPPED, None).promote
+
+
+def _wide(gap: dict[str, Any]) -> dict[str, Any]:
+    return gap | {"gap": gap["gap"] | {"point": 0.2, "low": 0.15, "high": 0.25}}

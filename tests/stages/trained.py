@@ -106,10 +106,11 @@ def _write_encoder() -> None:
     folder = layout.stage_dir("pretrain") / "model"
     model.save_pretrained(folder)
     BertTokenizer(vocab={word: i for i, word in enumerate(words)}).save_pretrained(folder)
-    made = report_factory.make()
-    report = made["pretrain"]
-    report = report.model_copy(update={"encoder_digest": encoder_digest(folder)})
-    reports.write("pretrain", report)
+    made, digest = report_factory.make(), encoder_digest(folder)
+    changes = {"encoder_digest": digest}
+    reports.write("pretrain", made["pretrain"].model_copy(update=changes))
+    changes |= {"teacher_digest": digest}
+    reports.write("compress", made["compress"].model_copy(update=changes))
     plain = {"canaries": (), "planted_documents": 0}
     reports.write("tokenise", made["tokenise"].model_copy(update=plain))
 

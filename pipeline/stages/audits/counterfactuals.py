@@ -53,7 +53,7 @@ def compare_counterfactuals(
 def load_asker(track: Track) -> Ask:
     """Load the trained classifier, as a function from texts to its answers."""
     model = classifier.load(
-        layout.stage_dir("pretrain"), layout.stage_dir("finetune"), settings.load().features
+        layout.encoder_dir(), layout.stage_dir("finetune"), settings.load().features
     )
 
     def ask(texts: Sequence[str]) -> Answers:

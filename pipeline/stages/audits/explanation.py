@@ -40,7 +40,7 @@ def explain(
     Rows are sorted by id, which is a hash: the first of them are a random sample.
     """
     explainer = attribution.load(
-        layout.stage_dir("pretrain"), layout.stage_dir("finetune"), settings.load().features
+        layout.encoder_dir(), layout.stage_dir("finetune"), settings.load().features
     )
     drawn = range(min(params.max_explained, len(tested.texts)))
     wrong = surest_errors(tested)

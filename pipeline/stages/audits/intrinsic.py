@@ -3,15 +3,23 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, layout
+from pipeline import files, layout, reports
 from pipeline.adapters import crows_pairs, rows
 from pipeline.encoder import scoring
 from pipeline.measure import masked_lm
 from pipeline.params import AuditParams
-from pipeline.reports import PairScore, PretrainReport
+from pipeline.reports import CompressReport, PairScore, PretrainReport
 from pipeline.track import Track
 
 CROWS_PAIRS = layout.BENCHMARKS / "crows_pairs.csv"
+
+
+def read_pretrained() -> PretrainReport:
+    """Return pretrain's report, with the loss of the smaller model where compress has made one."""
+    pretrained, compressed = reports.read(PretrainReport), reports.read(CompressReport)
+    if compressed.final_loss is None:
+        return pretrained
+    return pretrained.model_copy(update={"final_loss": compressed.final_loss})
 
 
 def judge_competence(pretrained: PretrainReport, nats: float) -> tuple[bool, str]:

@@ -17,10 +17,12 @@ class Evidence:
     split: reports.SplitReport
     tokenise: reports.TokeniseReport
     pretrain: reports.PretrainReport
+    compress: reports.CompressReport
     features: reports.FeaturesReport
     finetune: reports.FinetuneReport
     evaluate: reports.EvaluateReport
     audit: reports.AuditReport
+    export: reports.ExportReport
     provenance: dict[str, Any]
     decision: Decision
     later_rules: tuple[str, ...]  # ids of rules that are judged at publish

@@ -20,6 +20,7 @@ from pipeline.stages.page import (
     preferences,
     privacy,
     scores,
+    smaller,
     training,
     untested,
     verdict,
@@ -88,6 +89,8 @@ def _middle(evidence: Evidence) -> dict[str, Any]:
     curves = (training.pretraining(evidence.pretrain), training.head(finetune))
     return {
         "curves": [curve for curve in curves if curve is not None],
+        "compressed": smaller.compressed(evidence.compress),
+        "formats": smaller.formats(evidence.export),
         "losses": training.losses(evidence.pretrain),
         "encoder_unchanged": finetune.encoder_digest_before == finetune.encoder_digest_after,
         "confidence": f"{100 * evaluate.model.accuracy.confidence:g}",
