@@ -14,6 +14,10 @@ from dvc.stage.cache import RunCacheNotFoundError
 from pipeline.errors import InputError
 
 
+class RemoteError(RuntimeError):
+    """The DVC remote did not give or take something; a retry may mend it."""
+
+
 def check_remote() -> None:
     """Refuse to go on where DVC has no default remote.
 
@@ -32,7 +36,7 @@ def push(stage: str | None = None) -> None:
     """Push what a stage made and its run-cache; or data/ and all that is made here.
 
     Raises:
-        InputError: where the remote does not take it.
+        RemoteError: where the remote does not take it.
     """
     with _reaching() as repo:
         repo.push(targets=[stage] if stage else None)
@@ -44,7 +48,7 @@ def pull_inputs(stage: str) -> None:
     """Put a stage's inputs, as data.dvc and dvc.lock have them, in place of what is there.
 
     Raises:
-        InputError: where the remote does not have them.
+        RemoteError: where the remote does not give them.
     """
     with _reaching() as repo:
         wanted = [
@@ -62,7 +66,7 @@ def restore(stage: str) -> bool:
     Its inputs must be in place. Nothing is run.
 
     Raises:
-        InputError: where the remote cannot be read.
+        RemoteError: where the remote cannot be read.
     """
     with _reaching() as repo, repo.lock:
         repo.stage_cache.pull(None)
@@ -80,9 +84,9 @@ def restore(stage: str) -> bool:
 
 @contextmanager
 def _reaching() -> Iterator[Repo]:
-    """Open the repository; what DVC raises becomes an `InputError` that names the remote."""
+    """Open the repository; what DVC raises becomes a `RemoteError`."""
     try:
         with Repo(_wait_for_lock=True) as repo:
             yield repo
     except DvcException as error:
-        raise InputError(f"DVC remote: {error}; see `dvc remote list`, try `dvc push`") from error
+        raise RemoteError(f"DVC remote: {error}; see `dvc remote list`, try `dvc push`") from error

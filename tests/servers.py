@@ -50,7 +50,7 @@ def end(started: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(started.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            started.wait(10)
+            started.wait(5)
 
 
 @contextlib.contextmanager
@@ -94,7 +94,7 @@ def postgres() -> Iterator[str]:
     try:
         call("initdb", "--username", "charter", "--auth", "trust", "--no-sync", "-D", data)
         call("pg_ctl", "start", "--wait", "-D", data, "-l", log, "-o", options)
-        yield f"postgresql://charter@127.0.0.1:{port}/postgres"
+        yield f"postgresql+psycopg2://charter@127.0.0.1:{port}/postgres"
     finally:
         with contextlib.suppress(subprocess.CalledProcessError):
             call("pg_ctl", "stop", "--mode", "immediate", "-D", data)

@@ -25,6 +25,13 @@ folder.mkdir(parents=True, exist_ok=True)
 text = "".join(file.read_text() for file in found)
 with open(os.environ["TOY_RAN"], "a") as ran:
     ran.write(f"{name} {Path.cwd().name} {time.time()} start\\n")
+meet = Path(os.environ["TOY_RAN"]).with_name("meet")
+together = meet.read_text().split() if meet.exists() else []
+until = time.monotonic() + 60
+while name in together and not all(f"{each} " in Path(ran.name).read_text() for each in together):
+    if time.monotonic() > until:
+        sys.exit("the other never began")
+    time.sleep(0.1)
 if Path("wait").exists():
     time.sleep(float(Path("wait").read_text()))
 if name == "split":
@@ -123,16 +130,6 @@ def ran(folder: Path) -> list[str]:
 
 def starts(folder: Path, stage: str) -> int:
     return sum(line.startswith(f"{stage} ") for line in ran(folder))
-
-
-def span(folder: Path, stage: str) -> tuple[float, float]:
-    """Return the times of a stage's first start and end."""
-    lines = [line.split() for line in (folder / "ran").read_text().splitlines()]
-    start, end = (
-        next(float(at) for name, _, at, what in lines if (name, what) == (stage, kind))
-        for kind in ("start", "end")
-    )
-    return start, end
 
 
 def toys(folder: Path) -> list[int]:

@@ -1,6 +1,7 @@
 """What one clone made, another has through the remote alone: a folder, or an S3 server (moto)."""
 
 import contextlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -100,6 +101,30 @@ def test_stale_inputs_of_a_worker_are_replaced(
     sameness.write(sent)
     exchange.pull_inputs("validate")
     assert (worker / "data" / "rows.txt").read_text() == "newer\n"
+
+
+def test_a_remote_that_does_not_have_the_inputs_is_an_error_that_is_retried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "remote").mkdir()
+    worker = machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+    shutil.rmtree(worker / ".dvc" / "cache")
+    (worker / "data" / "rows.txt").unlink()
+    monkeypatch.chdir(worker)
+    with pytest.raises(exchange.RemoteError, match="dvc remote list"):
+        exchange.pull_inputs("validate")
+
+
+def test_a_file_that_is_not_committed_is_named_unless_it_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = machines.build(tmp_path, str(tmp_path), GRAPH)
+    monkeypatch.chdir(clone)
+    (clone / "params.yaml").write_text((clone / "params.yaml").read_text() + "# small\n")
+    assert sameness.commit() == workspace.run(clone, "git", "rev-parse", "HEAD").stdout.strip()
+    (clone / "toy.py").write_text("")
+    with pytest.raises(InputError, match=r"^toy\.py: not as committed"):
+        sameness.commit()
 
 
 def test_without_a_remote_the_command_that_adds_one_is_named(
