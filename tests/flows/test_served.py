@@ -108,12 +108,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, mlflow_uri: str) -> Iter
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
         approval_factory.init_git()
         approval_factory.build(NAME, Keys(folder))
-        subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True)
-        stage = {"cmd": WAIT, "outs": ["build/wait"]}
-        Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"wait": stage}}))
-        Path("data.dvc").write_text(
-            "outs:\n- md5: 0123456789abcdef0123456789abcdef\n  path: data\n"
-        )
+        Repo.init().close()
+        Path("dvc.yaml").write_text("stages: {}\n")
+        Path("data").write_text("x")
+        with Repo() as repo:
+            repo.add("data")
         yield folder
 
 
