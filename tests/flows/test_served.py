@@ -16,6 +16,7 @@ from typing import Any
 import approval_factory
 import httpx
 import pytest
+from dvc.repo import Repo
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from signing_keys import Keys
 
@@ -108,6 +109,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, mlflow_uri: str) -> Iter
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
         approval_factory.init_git()
         approval_factory.build(NAME, Keys(folder))
+        Path("data.dvc").unlink()
         Repo.init().close()
         Path("dvc.yaml").write_text("stages: {}\n")
         Path("data").write_text("x")
