@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from flows import graph, history
-from pipeline import drift, layout, params, publish, trust
+from pipeline import layout, params, publish, trust
 from pipeline.adapters.registry import Registry, Version
 from pipeline.champion import CHAMPION
 from pipeline.errors import InputError
@@ -61,19 +61,20 @@ def ask(when: When) -> Answer:
         return Answer(False, f"data/ is what version {champion.number} was made from ({now[:12]})")
     if when == "data":
         return Answer(True, f"data/ is {now[:12]}; version {champion.number} is of {then[:12]}")
-    return _ask_drift(settings, registry, champion, drift.Origin(champion.number, then, now))
+    return _ask_drift(settings, registry, champion, now)
 
 
-def _ask_drift(
-    settings: Params, registry: Registry, champion: Version, origin: drift.Origin
-) -> Answer:
+def _ask_drift(settings: Params, registry: Registry, champion: Version, now_md5: str) -> Answer:
+    from pipeline import drift  # with SciPy, which takes a second
+
     names = settings.validate_.labels
     layout.STATE.mkdir(exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=layout.STATE) as work:
-            history.link_labelled(origin.champion_data_md5, Path(work))
+            history.link_labelled(champion.tags["data_md5"], Path(work))
             known = drift.read_labelled(Path(work), names)
         now = drift.read_labelled(layout.LABELLED, names)
+        origin = drift.Origin(champion.number, champion.tags["data_md5"], now_md5)
         embed = _Embedder(registry, champion)
         report = drift.compare(now, known, origin, settings.drift, embed)
     except InputError as error:
