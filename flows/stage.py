@@ -60,6 +60,7 @@ def run_stage(name: str, parent_run: str | None = None) -> State[Any]:
     """
     if graph.is_current(name):
         return Completed(name="Cached", message="inputs, parameters and code as in dvc.lock")
+    mend.remove_damaged_lists()
     _reproduce(name, parent_run)
     if damaged := mend.remove_damaged(name):
         get_run_logger().warning("DVC's cache is damaged, running again: %s", ", ".join(damaged))

@@ -20,6 +20,7 @@ from pipeline.errors import InputError
 
 _TIMEOUT_S = 5.0
 _COMMAND_S = 30.0  # DVC and Prefect take seconds to start
+_NOT_SET = 251  # the exit code of `dvc config` where there is no such key
 _PORTS = {"http": 80, "https": 443, "ssh": 22, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _IMPATIENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -90,12 +91,11 @@ def _configured_url() -> str:
 def check_remote() -> Iterator[Finding]:
     """Let DVC ask its default remote for data/."""
     try:
-        remotes = _run("dvc", "remote", "list").splitlines()
-        default = [line.split() for line in remotes if line.endswith("(default)")]
-        if not default:
+        name = _run("dvc", "config", "core.remote", codes=(0, _NOT_SET)).strip()
+        if not name:
             yield Finding.ok("dvc remote", "no default one; the cache is on this disk only")
             return
-        name, url, *_ = default[0]
+        url = _run("dvc", "config", f"remote.{name}.url").strip()
         if why := _unreachable(url):  # DVC would say that it is empty
             raise InputError(f"{name}: {why}")
         _run("dvc", "status", "--cloud", "--quiet", f"{layout.DATA}.dvc", codes=(0, 1))
