@@ -24,6 +24,18 @@ def remove_cut_locks(repo: Repo) -> None:
             path.unlink()
 
 
+def remove_damaged_lists() -> None:
+    """Remove the folders' lists in DVC's cache that are not what their names say.
+
+    DVC would restore the folder with other names in it, and record that in dvc.lock.
+    """
+    with Repo() as repo:
+        cache = Path(repo.cache.local.path)
+    for path in cache.glob("*/*.dir"):
+        if _md5(path) != path.parent.name + path.stem:
+            path.unlink()
+
+
 def remove_damaged(name: str) -> tuple[str, ...]:
     """Remove a stage's outputs where they are not what dvc.lock says, and the objects they are of.
 

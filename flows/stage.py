@@ -87,6 +87,7 @@ def reproduce(name: str, parent_run: str | None, *options: str) -> bool:
         InputError: the stage refused its input.
         StageError: it failed otherwise.
     """
+    mend.remove_damaged_lists()
     ran = _run_dvc(name, parent_run, options)
     if damaged := mend.remove_damaged(name):
         get_run_logger().warning("DVC's cache is damaged, running again: %s", ", ".join(damaged))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from signing_keys import Keys
 
 from pipeline import decisions, doctor, files, layout, telemetry
@@ -226,8 +227,8 @@ def test_keys_are_a_pair_and_their_owners_alone(
     monkeypatch.delenv("CHARTER_SIGNING_KEY")
     monkeypatch.delenv("CHARTER_PUBLIC_KEY")
     assert worst(keys.check_keys()).verdict == "ok"
-    policy = Path("policy.yaml")
-    policy.write_text("require_signature: true\n" + policy.read_text())
+    policy = yaml.safe_load(Path("policy.yaml").read_text())
+    Path("policy.yaml").write_text(yaml.safe_dump({**policy, "require_signature": True}))
     assert worst(keys.check_keys()).verdict == "wrong"
 
 

@@ -12,9 +12,13 @@ import pytest
 from pipeline import files
 
 ROOT = Path(__file__).parents[1]
-CHILD = (
-    "import time; from pipeline import lifeline; lifeline.end_with_dvc(); print('up', flush=True)"
-)
+CHILD = """
+import time
+from pipeline import lifeline
+lifeline.end_with_dvc()
+print("up", flush=True)
+time.sleep(60)
+"""
 PARENT = f"""
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", {CHILD!r}])

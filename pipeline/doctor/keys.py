@@ -2,6 +2,7 @@
 
 import configparser
 import stat
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def check_secrets() -> Iterator[Finding]:
         f"{section.strip(chr(39))}: {key}"
         for section in config.sections()
         for key, value in config[section].items()
-        if key in _SECRETS or (key == "url" and "@" in value and ":" in value.partition("@")[0][8:])
+        if key in _SECRETS or (key == "url" and urllib.parse.urlsplit(value).password)
     ]
     if found:
         advice = "run `dvc remote modify --local`, take it out of .dvc/config, and change it"

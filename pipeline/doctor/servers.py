@@ -20,7 +20,8 @@ from pipeline.errors import InputError
 
 _TIMEOUT_S = 5.0
 _COMMAND_S = 30.0  # DVC and Prefect take seconds to start
-_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_NOT_SET = 251  # the exit code of `dvc config` where there is no such key
+_PORTS = {"http": 80, "https": 443, "ssh": 22, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _IMPATIENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{_TIMEOUT_S:.0f}",
@@ -90,16 +91,19 @@ def _configured_url() -> str:
 def check_remote() -> Iterator[Finding]:
     """Let DVC ask its default remote for data/."""
     try:
-        remotes = _run("dvc", "remote", "list").split()
-        if not remotes:
-            yield Finding.ok("dvc remote", "none; the cache is on this disk only")
+        name = _run("dvc", "config", "core.remote", codes=(0, _NOT_SET)).strip()
+        if not name:
+            yield Finding.ok("dvc remote", "no default one; the cache is on this disk only")
             return
+        url = _run("dvc", "config", f"remote.{name}.url").strip()
+        if why := _unreachable(url):  # DVC would say that it is empty
+            raise InputError(f"{name}: {why}")
         _run("dvc", "status", "--cloud", "--quiet", f"{layout.DATA}.dvc", codes=(0, 1))
     except InputError as error:
         advice = "see `dvc remote list`; put credentials there with `dvc remote modify --local`"
         yield Finding.wrong("dvc remote", str(error), advice)
         return
-    yield Finding.ok("dvc remote", f"{remotes[0]} can be reached")
+    yield Finding.ok("dvc remote", f"{name} can be reached")
 
 
 def _run(module: str, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:

@@ -1,5 +1,6 @@
 """What a crash leaves to DVC and what it would hand on: against what DVC itself does with it."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import yaml
 
 from flows import graph, mend
 
+CACHE, REPORT = Path(".dvc/cache/files/md5"), Path("build/split/report.json")
 WRITE = "import os; os.makedirs('build/split'); open('build/split/report.json', 'w').write('{}')"
 
 
@@ -21,34 +23,49 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository of one stage, which has been run."""
     monkeypatch.chdir(tmp_path)
     dvc("init", "--no-scm")
-    stages = {"split": {"cmd": f'python -c "{WRITE}"', "outs": ["build/split"]}}
+    stages = {"split": {"cmd": f'python -c "{WRITE}"', "deps": ["in"], "outs": ["build/split"]}}
+    Path("in").write_text("what makes DVC keep the run")
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     dvc("repro")
     return tmp_path
 
 
-@pytest.mark.parametrize("which", ["file", "folder"])
-def test_an_output_restored_from_a_spoilt_object_is_made_again(which: str) -> None:
+def spoil(path: Path, text: str) -> None:
+    """Change an object of the cache, which is read-only again after, as DVC leaves it."""
+    path.chmod(0o644)
+    path.write_text(text)
+    path.chmod(0o444)
+
+
+def test_an_output_restored_from_a_spoilt_object_is_made_again() -> None:
     """DVC by itself hands on the file as it is, and calls it current."""
-    report = Path("build/split/report.json")
-    cache = Path(".dvc/cache/files/md5")
-    objects = [path for path in cache.rglob("*") if path.is_file()]
-    (spoilt,) = [path for path in objects if (path.suffix == ".dir") == (which == "folder")]
-    spoilt.chmod(0o644)
-    spoilt.write_text("[]" if which == "folder" else "{ }")
-    spoilt.chmod(0o444)
-    subprocess.run(["rm", "-r", "build"], check=True)
+    objects = [path for path in CACHE.rglob("*") if path.is_file() and path.suffix != ".dir"]
+    (spoilt,) = [path for path in objects if path.read_text() == "{}"]
+    spoil(spoilt, "{ ")
+    shutil.rmtree("build")
     dvc("repro")
-    assert not report.is_file() or report.read_text() == "{ }"
+    assert REPORT.read_text() == "{ "
     assert graph.is_current("split")
     assert mend.remove_damaged("split") == (str(spoilt.resolve()),)
     dvc("repro")
-    assert report.read_text() == "{}"
+    assert REPORT.read_text() == "{}"
+
+
+def test_a_folder_whose_list_is_spoilt_is_made_again() -> None:
+    """DVC by itself gives the file the other name, and records that."""
+    (spoilt,) = CACHE.rglob("*.dir")
+    spoil(spoilt, spoilt.read_text().replace("report.json", "report.jsox"))
+    shutil.rmtree("build")
+    mend.remove_damaged_lists()
+    dvc("repro")
+    assert REPORT.read_text() == "{}"
 
 
 def test_what_is_whole_is_left_alone() -> None:
+    mend.remove_damaged_lists()
     assert mend.remove_damaged("split") == ()
-    assert Path("build/split/report.json").is_file()
+    assert len(list(CACHE.rglob("*.dir"))) == 1
+    assert REPORT.is_file()
 
 
 @pytest.mark.parametrize("left", ["", '{"write": {"build/sp'])
