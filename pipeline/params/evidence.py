@@ -47,7 +47,7 @@ class AuditParams(Section):
     max_explained: int = pydantic.Field(24, gt=0)  # test texts whose answers are explained
     shadow_heads: int = pydantic.Field(16, ge=4, multiple_of=2)  # of the membership attack
     max_members: _Count = None  # training rows that it attacks; null for all
-    canary_candidates: int = pydantic.Field(250, ge=19)  # that each planted secret is ranked among
+    canary_candidates: int = pydantic.Field(99, ge=19)  # that each planted secret is ranked among
     competence_nats: float = pydantic.Field(
         gt=0
     )  # held-out loss must be so far below blind guesses'
