@@ -72,7 +72,7 @@ def _export(model: Any, keep_scopes: bool = False) -> onnx.ModelProto:
     rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens", min=2)
     with quiet_transformers(), torch.no_grad():
         program = torch.onnx.export(
-            _Logits(model.cpu()),
+            _Logits(model.cpu()).eval(),
             (ids, ids),
             input_names=list(INPUTS),
             output_names=[OUTPUT],
