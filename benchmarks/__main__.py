@@ -7,7 +7,7 @@ import platform
 import re
 from pathlib import Path
 
-from benchmarks import features, head, pretrain, recipe
+from benchmarks import features, formats, head, pretrain, recipe, score
 from pipeline import files
 
 COMPARISONS = {
@@ -15,6 +15,8 @@ COMPARISONS = {
     "recipe": recipe.compare,
     "features": features.compare,
     "head": head.compare,
+    "score": score.compare,
+    "formats": formats.compare,
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _TITLE = """# Results

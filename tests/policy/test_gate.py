@@ -287,7 +287,7 @@ def is_of_an_entry_not_chosen(one: Rule, path: Path_) -> bool:
     """Other text there makes it another entry that the rule does not ask about."""
     chosen = [step.where for step in evidence.parse_path(one.metric) if step.where]
     entry = parent_of(REPORTS, path)
-    return bool(chosen) and path[-1] in dict(chosen[0]) and not entry.items() >= {*chosen[0]}
+    return any(path[-1] in dict(where) and not entry.items() >= {*where} for where in chosen)
 
 
 def refuses(changed: dict[str, Any], one: Rule) -> bool:

@@ -100,6 +100,28 @@ def test_float32_that_is_not_the_model_is_refused(monkeypatch: pytest.MonkeyPatc
         _export("onnx")
 
 
+def test_a_format_that_answers_otherwise_is_judged_by_its_own_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that gives everybody the first label: no group is selected more often than another."""
+
+    def constant(path: Path, *arguments: Any, **how: Any) -> Classifier:
+        loaded = load_onnx(path, *arguments, **how)
+        if "int8" not in path.name:
+            return loaded
+        return Classifier(2, lambda texts, _progress: np.tile([5.0, 0.0], (len(texts), 1)))
+
+    load_onnx = onnx_format.load_onnx
+    monkeypatch.setattr(onnx_format, "load_onnx", constant)
+    outcomes = read_tested().outcomes
+    made = _export("onnx", "int8").formats[1]
+    assert made.accuracy.point == pytest.approx((outcomes.labels == 0).mean())
+    lost = (outcomes.labels == 0).mean() - outcomes.correct.mean()
+    assert made.versus.difference.point == pytest.approx(lost)
+    selected = [gap.gap.point for gap in made.gaps if gap.metric == "selection_rate"]
+    assert {point for point in selected if point is not None} == {0.0}
+
+
 def test_a_file_that_is_not_what_was_measured_is_not_bundled() -> None:
     report = _export("onnx")
     path = OUT / report.formats[0].file
