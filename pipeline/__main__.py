@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pipeline import layout, params, reports, telemetry
+from pipeline import layout, params, processes, reports, telemetry
 from pipeline.errors import InputError
+from pipeline.track import Silent
 
 STAGES = tuple(reports.STAGE_REPORTS)
 REFUSED_CODE = 3  # registered and not promoted, or a champion no longer
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(parsed) or 0
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(processes.label() + str(error), file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
@@ -92,15 +93,21 @@ def _add_checks(commands: Any) -> None:
     schema.set_defaults(run=_schema)
 
 
-def _run_stage(parsed: argparse.Namespace) -> None:
+def _run_stage(parsed: argparse.Namespace) -> int | None:
     from pipeline.adapters import runs
 
     stage: str = parsed.stage
     section = params.load().section(stage)
+    if getattr(section, "processes", 1) > 1 and not processes.started():
+        return processes.start(section.processes, main, [stage])
+    if processes.rank():
+        importlib.import_module(f"pipeline.stages.{stage}").run(section, Silent())
+        return None
     with runs.stage_run(stage, section) as track:  # its recorder starts while torch is imported
         report = importlib.import_module(f"pipeline.stages.{stage}").run(section, track)
         reports.write(stage, report)
         track.artifact(layout.report_path(stage))
+    return None
 
 
 def _estimate(_: argparse.Namespace) -> None:

@@ -19,6 +19,8 @@ class PretrainParams(Section):
     seq_len_tokens: int = pydantic.Field(ge=8)
     batch_sequences: int = pydantic.Field(gt=0)  # sequences an optimiser step
     accumulate: int = pydantic.Field(gt=0)  # micro-batches an optimiser step
+    processes: int = pydantic.Field(1, gt=0)  # that the stage starts here, one a GPU
+    sharding: Literal["none", "full"] = "none"  # full: each holds its part of the weights (FSDP)
     tokens: int = pydantic.Field(ge=0)  # training tokens in all; 0 keeps the initial weights
     masking_rate: float = pydantic.Field(gt=0, lt=1)  # of a row's ordinary tokens, at the start
     masking_rate_end: float | None = pydantic.Field(None, gt=0, lt=1)  # null: the same all along
@@ -34,6 +36,14 @@ class PretrainParams(Section):
     heldout_every_steps: int = pydantic.Field(gt=0)
     checkpoint_every_steps: int = pydantic.Field(gt=0)
     seed: int = pydantic.Field(ge=0)
+
+    @pydantic.model_validator(mode="after")
+    def _muon_needs_whole_matrices(self) -> "PretrainParams":
+        if self.optimiser == "muon" and self.sharding == "full":
+            raise ValueError(
+                "optimiser muon needs whole matrices; set sharding: none, or optimiser: adamw"
+            )
+        return self
 
 
 class FeaturesParams(Section):

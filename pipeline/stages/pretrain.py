@@ -11,6 +11,7 @@ import torch
 from pipeline import encoder, files, layout, reports
 from pipeline.encoder import loss as losses
 from pipeline.encoder import model as models
+from pipeline.encoder import ranks as groups
 from pipeline.encoder import tokens as token_files
 from pipeline.encoder.batches import Packing
 from pipeline.encoder.checkpoint import remove_checkpoints
@@ -30,17 +31,22 @@ _PROBE_S = 20.0
 
 def run(params: PretrainParams, track: Track) -> PretrainReport:
     """Write build/pretrain/model: config, weights and tokenizer, as transformers loads them."""
+    ranks = groups.join()
     tokenised, tokenizer, plan, start = _prepare(params)
     _record_inputs(tokenised, plan, track)
     shares = losses.token_shares(plan.train.tokens, start.model.config.vocab_size)
     models.set_output_bias(start, shares)
     start.model.to(device())
-    checkpoints = layout.CHECKPOINTS / _key(params, tokenised, start.model)
+    key = _key(params, tokenised, start.model)
+    groups.check_agreement(key)
+    checkpoints = layout.CHECKPOINTS / key
     initial = losses.heldout_loss(start.model, plan.heldout, plan.precision)
     track.metrics({"heldout_loss": initial}, step=0)
     end = pretrain(start, plan, checkpoints, _Progress(plan, track))
-    models.save_model(start, tokenizer, layout.stage_dir("pretrain") / "model")
-    remove_checkpoints(checkpoints)
+    ranks.end_training()
+    if ranks.is_main_process:
+        models.save_model(start, tokenizer, layout.stage_dir("pretrain") / "model")
+        remove_checkpoints(checkpoints)
     unigram = losses.unigram_loss(shares, plan.heldout)
     return _report(start.model, plan, end, initial_loss=initial, unigram_loss=unigram)
 
@@ -73,10 +79,12 @@ def _prepare(params: PretrainParams) -> tuple[Path, Any, Plan, models.Start]:
 
 
 def _check_batch(params: PretrainParams) -> None:
-    if params.batch_sequences % params.accumulate:
+    processes = groups.join().num_processes
+    if params.batch_sequences % (params.accumulate * processes):
+        shared = f" times {processes} processes" if processes > 1 else ""
         raise InputError(
-            f"pretrain.accumulate: {params.accumulate} does not divide pretrain.batch_sequences, "
-            f"{params.batch_sequences}"
+            f"pretrain.accumulate: {params.accumulate}{shared} does not divide "
+            f"pretrain.batch_sequences, {params.batch_sequences}"
         )
 
 
@@ -106,7 +114,7 @@ def _key(params: PretrainParams, tokenised: Path, model: Any) -> str:
         ):
             digests[path.name] = files.sha256_file(path)
     digests["weights"] = digest_weights(dict(model.named_parameters()))
-    digests["params"] = params.model_dump_json()
+    digests["params"] = params.model_dump_json(exclude={"processes", "sharding"})
     digests["torch"] = f"{torch.__version__} {model.device.type}"
     return files.sha256_digests(digests)[:16]
 
