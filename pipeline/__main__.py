@@ -99,7 +99,7 @@ def _run_stage(parsed: argparse.Namespace) -> int | None:
     stage: str = parsed.stage
     section = params.load().section(stage)
     if getattr(section, "processes", 1) > 1 and not processes.started():
-        return processes.start(section.processes, main, [stage])
+        return processes.start(section.processes, main, [stage])  # type: ignore[attr-defined]
     if processes.rank():
         importlib.import_module(f"pipeline.stages.{stage}").run(section, Silent())
         return None
@@ -110,10 +110,16 @@ def _run_stage(parsed: argparse.Namespace) -> int | None:
     return None
 
 
-def _estimate(_: argparse.Namespace) -> None:
+def _estimate(_: argparse.Namespace) -> int | None:
     from pipeline.stages import pretrain
 
-    print(pretrain.estimate(params.load().pretrain))
+    section = params.load().pretrain
+    if section.processes > 1 and not processes.started():
+        return processes.start(section.processes, main, ["pretrain", "--estimate"])
+    said = pretrain.estimate(section)
+    if processes.rank() == 0:
+        print(said)
+    return None
 
 
 def _ingest(_: argparse.Namespace) -> None:

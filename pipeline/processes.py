@@ -34,17 +34,17 @@ def start(processes: int, work: Callable[..., int], *arguments: Any) -> int:
     It is 0 where all returned 0, else that of the first that did not. One that fails or is killed
     ends the others, and all of them end with this process, even where it is killed.
     """
-    import torch.distributed
-    import torch.multiprocessing as mp
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+    from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
-    store = torch.distributed.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
-    context = mp.start_processes(
+    store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+    context = start_processes(
         _work_as, (processes, store.port, work, arguments), processes, join=False
     )
     try:
         while not context.join(grace_period=_GRACE_S):
             pass
-    except mp.ProcessExitedException as stopped:
+    except ProcessExitedException as stopped:
         if stopped.exit_code > 0:
             return stopped.exit_code
         print(f"rank {stopped.error_index}: {stopped}", file=sys.stderr)  # noqa: T201

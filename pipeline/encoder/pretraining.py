@@ -36,7 +36,7 @@ from pipeline.encoder.optimiser import (
     take_step,
     write_moments,
 )
-from pipeline.encoder.precision import Precision
+from pipeline.encoder.precision import Precision, use_tensor_cores
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
 from pipeline.reports import CurvePoint
@@ -185,6 +185,9 @@ class _Trained:
 
 def _set_up(start: Start, plan: Plan) -> _Trained:
     ranks, sharding = groups.join(), plan.params.sharding
+    use_tensor_cores(ranks.device)
+    if plan.params.gradient_checkpointing:
+        start.model.gradient_checkpointing_enable({"use_reentrant": False})
     spread = ranks.num_processes > 1 and sharding != "none"
     model = copy.deepcopy(start.model) if spread else start.model
     objective = groups.spread(MaskedLoss(model, plan.precision), ranks, sharding)
@@ -263,7 +266,7 @@ def _resume(trained: _Trained, folder: Path, watch: Watch) -> Position:
     """
     first = trained.ranks.is_main_process
     saved = checkpoints.read_checkpoint(folder, watch.say) if first else None
-    known = [saved and (saved.step, saved.state, sorted(saved.moments))]
+    known: list[Any] = [(saved.step, saved.state, sorted(saved.moments)) if saved else None]
     broadcast_object_list(known)
     if known[0] is None:
         return Position()

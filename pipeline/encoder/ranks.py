@@ -73,7 +73,8 @@ def spread(objective: nn.Module, ranks: Accelerator, sharding: Sharding) -> nn.M
         return ranks.prepare_model(objective)
     for layer in layers(objective):
         fully_shard(layer)
-    return fully_shard(objective)
+    fully_shard(objective)
+    return objective
 
 
 def reducing(objective: nn.Module, now: bool) -> contextlib.AbstractContextManager[None]:

@@ -63,7 +63,7 @@ def estimate(params: PretrainParams) -> str:
         f"{plan.precision} on {device().type}\n"
         f"{found.tokens_per_s:,.0f} tokens/s over {found.steps} steps: "
         f"{found.seconds / 60:,.1f} minutes in all\n"
-        f"{found.peak_mib:,.0f} MiB of memory at most"
+        f"{found.peak_mib:,.0f} MiB of memory at most, in each process"
     )
 
 
@@ -171,5 +171,6 @@ def _report(
         curve=end.curve,
         precision=plan.precision,
         device=model.device.type,
+        processes=groups.join().num_processes,
         encoder_digest=encoder_digest(model),
     )
