@@ -99,7 +99,7 @@ def _run_stage(parsed: argparse.Namespace) -> int | None:
     stage: str = parsed.stage
     section = params.load().section(stage)
     if getattr(section, "processes", 1) > 1 and not processes.started():
-        return processes.start(section.processes, main, [stage])  # type: ignore[attr-defined]
+        return _start(section.processes, stage)  # type: ignore[attr-defined]
     if processes.rank():
         importlib.import_module(f"pipeline.stages.{stage}").run(section, Silent())
         return None
@@ -110,12 +110,17 @@ def _run_stage(parsed: argparse.Namespace) -> int | None:
     return None
 
 
+def _start(count: int, *arguments: str) -> int:
+    """Run a command in new processes, which know this module by its name, not as ``__main__``."""
+    return processes.start(count, importlib.import_module("pipeline.__main__").main, arguments)
+
+
 def _estimate(_: argparse.Namespace) -> int | None:
     from pipeline.stages import pretrain
 
     section = params.load().pretrain
     if section.processes > 1 and not processes.started():
-        return processes.start(section.processes, main, ["pretrain", "--estimate"])
+        return _start(section.processes, "pretrain", "--estimate")
     said = pretrain.estimate(section)
     if processes.rank() == 0:
         print(said)

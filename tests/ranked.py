@@ -24,8 +24,6 @@ RUNS: dict[str, dict[str, Any]] = {
     "whole-words": {"whole_words": True, "masking_rate_end": 0.1},
     "muon": {"optimiser": "muon"},
     "full": {"sharding": "full"},
-    "full-micro": {"sharding": "full", "accumulate": 2},
-    "modernbert": {"architecture": "modernbert"},
     "modernbert-full": {"architecture": "modernbert", "sharding": "full"},
 }
 STOPPED = {"plain": 7, "full": 7}  # these also stop after so many steps, and leave a checkpoint
@@ -96,24 +94,4 @@ def train_all(folder: str) -> int:
         ranks.check_agreement(f"key of {rank}")
     except InputError as error:
         (root / f"agreement.{rank}").write_text(str(error))
-    return 0
-
-
-def refuse() -> int:
-    """Exit as a command does whose input is bad, in every process."""
-    return 2
-
-
-def wait_or_die(folder: str) -> int:
-    """Process 1 is killed, process 0 waits for it in vain, and would write a file at the end."""
-    import os
-    import signal
-
-    import torch.distributed
-
-    torch.distributed.init_process_group("gloo")
-    if processes.rank() == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    torch.distributed.barrier()
-    (Path(folder) / "end").write_text("reached")
     return 0

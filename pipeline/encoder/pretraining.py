@@ -6,7 +6,6 @@ processes share out a step's batch: the loss and its gradient are those of one p
 it, but for the order of sums (and dropout, which each draws for its own rows).
 """
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -168,7 +167,8 @@ def pretrain(start: Start, plan: Plan, folder: Path, watch: Watch) -> Position:
             watch.point(position.curve[-1])
         if position.step % params.checkpoint_every_steps == 0 and position.step < plan.steps:
             _save(trained, position, folder)
-    groups.copy_weights(trained.model, start.model)
+    if trained.model is not start.model:
+        groups.take_back(trained.model, start.model)
     start.model.eval()
     return position
 
@@ -187,9 +187,9 @@ def _set_up(start: Start, plan: Plan) -> _Trained:
     ranks, sharding = groups.join(), plan.params.sharding
     use_tensor_cores(ranks.device)
     if plan.params.gradient_checkpointing:
-        start.model.gradient_checkpointing_enable({"use_reentrant": False})
+        start.model.activation_checkpointing_enable({"use_reentrant": False})
     spread = ranks.num_processes > 1 and sharding != "none"
-    model = copy.deepcopy(start.model) if spread else start.model
+    model = groups.set_aside(start.model) if spread else start.model
     objective = groups.spread(MaskedLoss(model, plan.precision), ranks, sharding)
     return _Trained(model, objective, new_optimisers(model, start.new, plan.params), ranks)
 

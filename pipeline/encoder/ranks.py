@@ -6,8 +6,9 @@ by PyTorch's own ``fully_shard``: Accelerate passes its FSDP plugin over where t
 """
 
 import contextlib
+import copy
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType
@@ -101,12 +102,19 @@ def collect(tensors: Mapping[str, torch.Tensor], ranks: Accelerator) -> dict[str
     return kept
 
 
-def copy_weights(trained: nn.Module, model: nn.Module) -> None:
-    """Copy the weights of a model whose weights are spread into one that is whole."""
-    if trained is not model:
-        with torch.no_grad():
-            for spread_out, weights in zip(trained.parameters(), model.parameters(), strict=True):
-                weights.copy_(whole(spread_out))
+def set_aside(model: Any) -> Any:
+    """Return a copy of a model whose weights can be spread; the model waits in main memory."""
+    spread_out = copy.deepcopy(model)
+    model.cpu()
+    return spread_out
+
+
+def take_back(spread_out: Any, model: Any) -> None:
+    """Give a model that was set aside its copy's weights, and its place beside them."""
+    with torch.no_grad():
+        for share, weights in zip(spread_out.parameters(), model.parameters(), strict=True):
+            weights.copy_(whole(share))
+    model.to(spread_out.device)
 
 
 def receive(sent: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:

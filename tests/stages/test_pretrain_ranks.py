@@ -1,0 +1,113 @@
+"""The command that asks for two processes: killed, resumed, refused, and against one process."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+from toy_model import pretrain_params, write_tokenised
+
+from pipeline import files, layout, reports
+from pipeline.encoder.digest import encoder_digest
+from pipeline.reports import PretrainReport
+from pipeline.stages import pretrain
+from pipeline.track import Silent
+
+ROOT = Path(__file__).parents[2]
+STEPS = 60
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_tokenised(Path("build/tokenise"))
+
+
+def _toy(**changes: Any) -> dict[str, Any]:
+    toy = pretrain_params(tokens=STEPS * 64, dropout=0.0, masking_rate=0.4, **changes)
+    return toy.model_dump()
+
+
+def _start(**changes: Any) -> "subprocess.Popen[str]":
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    raw |= {"size": "default", "pretrain": _toy(processes=2, **changes)}
+    layout.PARAMS.write_text(yaml.safe_dump(raw))
+    foreign = ("MLFLOW_TRACKING_URI", "CHARTER_PARENT_RUN", "WORLD_SIZE", "RANK")
+    environment = {k: v for k, v in os.environ.items() if k not in foreign}
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "pretrain"],
+        env=environment | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _wait_for_checkpoint(process: "subprocess.Popen[str]", step: int) -> None:
+    deadline = time.monotonic() + 120
+    while not any(int(p.name[5:]) >= step for p in layout.CHECKPOINTS.glob("*/step-*")):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _ranks(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    children = psutil.Process(process.pid).children()
+    spawned = [child for child in children if "--multiprocessing-fork" in child.cmdline()]
+    return sorted(spawned, key=lambda child: child.pid)
+
+
+def test_a_killed_process_ends_the_stage_which_then_resumes_to_what_one_process_gives() -> None:
+    """SIGKILL of the second process; the same command again; the same in this process, alone."""
+    process = _start()
+    _wait_for_checkpoint(process, 6)
+    first, second = _ranks(process)
+    second.send_signal(signal.SIGKILL)
+    assert process.wait(60) == 1
+    assert not first.is_running()
+    assert not (layout.stage_dir("pretrain") / "model").exists()
+    assert files.read_json(layout.run_path("pretrain"))["state"] == "failed"
+
+    again = _start()
+    _, said = again.communicate(timeout=120)
+    assert again.returncode == 0, said
+    assert said.count("resuming after step") == 1  # by the first process alone
+    shared = reports.read(PretrainReport)
+    assert (shared.processes, shared.steps) == (2, STEPS)
+    assert shared.encoder_digest == encoder_digest(layout.stage_dir("pretrain") / "model")
+    assert not list(layout.CHECKPOINTS.iterdir())
+    with sqlite3.connect("mlflow.db") as database:
+        runs = database.execute("select status from runs order by start_time").fetchall()
+    assert runs == [("FAILED",), ("FINISHED",)]  # one a stage, not one a process
+
+    alone = pretrain.run(pretrain_params(**_toy()), Silent())
+    assert alone.processes == 1
+    assert shared.tokens == alone.tokens
+    losses = [[point.loss for point in report.curve] for report in (shared, alone)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert shared.final_loss == pytest.approx(alone.final_loss, rel=1e-4)
+
+
+def test_processes_end_with_the_one_that_started_them() -> None:
+    """SIGKILL of the starting process leaves nobody who would go on writing."""
+    process = _start()
+    _wait_for_checkpoint(process, 2)
+    ranks = _ranks(process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    _, alive = psutil.wait_procs(ranks, timeout=30)
+    assert not alive
+    assert not (layout.stage_dir("pretrain") / "report.json").exists()
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused_with_code_2() -> None:
+    process = _start(batch_sequences=5)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "pretrain.accumulate: 1 times 2 processes does not divide" in said
