@@ -83,6 +83,7 @@ def train_all(folder: str) -> int:
     jobs = [(name, params_of(name), root / name, None) for name in RUNS]
     jobs += [(f"{n}-stopped", params_of(n), root / f"{n}-stopped", s) for n, s in STOPPED.items()]
     jobs += [(f"{n}-resumed", params_of(n), root / f"{n}-resumed", None) for n in RESUMED]
+    jobs += [(f"{n}-again", params_of(n), root / f"{n}-again", None) for n in RESUMED]
     jobs += [("overflowing", pretrain_params(**BASE, **OVERFLOWING), root / "overflowing", None)]
     for name, params, checkpoints, stop_after in jobs:
         own = checkpoints if rank == 0 else root / "other-machine"  # no disk is shared

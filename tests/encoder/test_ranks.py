@@ -24,6 +24,7 @@ from pipeline.encoder import ranks
 from pipeline.encoder.batches import Share
 from pipeline.encoder.checkpoint import last_checkpoint
 from pipeline.errors import InputError
+from pipeline.files import sha256_file
 
 LOSS = {"rtol": 1e-5, "atol": 0.0}
 WEIGHTS = {"rtol": 1e-3, "atol": 2e-5}
@@ -121,6 +122,13 @@ def test_a_checkpoint_of_two_processes_is_resumed_by_one(
     np.testing.assert_allclose(_losses(seen), _losses(expected, after=6), **LOSS)
     for one, two in zip(resumed.parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(one, two, **WEIGHTS)
+
+
+@pytest.mark.parametrize("name", list(RESUMED))
+def test_two_runs_in_two_processes_give_the_same_bits_in_both(name: str, folder: Path) -> None:
+    files = [f"{name}.0", f"{name}.1", f"{name}-again.0", f"{name}-again.1"]
+    digests = {sha256_file(folder / f"{file}.safetensors") for file in files}
+    assert len(digests) == 1
 
 
 def test_only_the_first_process_writes_checkpoints(folder: Path) -> None:
