@@ -15,7 +15,7 @@ _INTERRUPTED_CODE = 1  # of a process that a signal ended
 
 def rank() -> int:
     """Return this process's number, from 0; only process 0 reports, records and writes."""
-    return int(os.environ.get("RANK", "0"))
+    return int(os.environ.get("RANK", "0")) if started() else 0
 
 
 def label() -> str:
@@ -57,13 +57,13 @@ def _work_as(
 ) -> None:
     threads = max(1, (os.cpu_count() or 1) // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    os.environ |= {
+    os.environ |= {  # the store is the starting process's, so that no free port has to be guessed
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
         "RANK": str(number),
         "LOCAL_RANK": str(number),
         "WORLD_SIZE": str(processes),
         "LOCAL_WORLD_SIZE": str(processes),
         "MASTER_ADDR": "localhost",
         "MASTER_PORT": str(port),
-        "TORCHELASTIC_USE_AGENT_STORE": "True",  # the store is the starting process's: no free
-    }  # port has to be guessed
+    }
     sys.exit(work(*arguments))

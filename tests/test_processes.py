@@ -55,6 +55,7 @@ def test_outside_of_a_group_a_process_is_the_first(monkeypatch: pytest.MonkeyPat
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     assert (processes.rank(), processes.label(), processes.started()) == (0, "", False)
-    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("RANK", "3")  # of some other tool's
+    assert processes.rank() == 0
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert (processes.rank(), processes.label(), processes.started()) == (3, "rank 3: ", True)

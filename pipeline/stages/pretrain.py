@@ -27,6 +27,7 @@ from pipeline.reports import CurvePoint, PretrainReport, TokeniseReport
 from pipeline.track import Track
 
 _PROBE_S = 20.0
+_MAY_CHANGE = {"processes", "sharding", "gradient_checkpointing"}  # between a kill and a resumption
 
 
 def run(params: PretrainParams, track: Track) -> PretrainReport:
@@ -114,7 +115,7 @@ def _key(params: PretrainParams, tokenised: Path, model: Any) -> str:
         ):
             digests[path.name] = files.sha256_file(path)
     digests["weights"] = digest_weights(dict(model.named_parameters()))
-    digests["params"] = params.model_dump_json(exclude={"processes", "sharding"})
+    digests["params"] = params.model_dump_json(exclude=_MAY_CHANGE)
     digests["torch"] = f"{torch.__version__} {model.device.type}"
     return files.sha256_digests(digests)[:16]
 
