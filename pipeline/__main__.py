@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import layout, lifeline, params, reports, telemetry
+from pipeline import layout, lifeline, params, processes, reports, telemetry
 from pipeline.errors import InputError
+from pipeline.track import Silent
 
 STAGES = tuple(reports.STAGE_REPORTS)
 REFUSED_CODE = 3  # registered and not promoted, or a champion no longer
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(parsed) or 0
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(processes.label() + str(error), file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
@@ -126,23 +127,40 @@ def _add_checks(commands: Any) -> None:
     schema.set_defaults(run=_schema)
 
 
-def _run_stage(parsed: argparse.Namespace) -> None:
+def _run_stage(parsed: argparse.Namespace) -> int | None:
     from pipeline.adapters import runs
 
     lifeline.end_with_dvc()
     stage: str = parsed.stage
     section = params.load().section(stage)
+    if getattr(section, "processes", 1) > 1 and not processes.started():
+        return _start(section.processes, stage)  # type: ignore[attr-defined]
+    if processes.rank():
+        importlib.import_module(f"pipeline.stages.{stage}").run(section, Silent())
+        return None
     with runs.stage_run(stage, section) as track:  # its recorder starts while torch is imported
         shutil.rmtree(layout.stage_dir(stage), ignore_errors=True)  # DVC did, without the lock
         report = importlib.import_module(f"pipeline.stages.{stage}").run(section, track)
         reports.write(stage, report)
         track.artifact(layout.report_path(stage))
+    return None
 
 
-def _estimate(_: argparse.Namespace) -> None:
+def _start(count: int, *arguments: str) -> int:
+    """Run a command in new processes, which know this module by its name, not as ``__main__``."""
+    return processes.start(count, importlib.import_module("pipeline.__main__").main, arguments)
+
+
+def _estimate(_: argparse.Namespace) -> int | None:
     from pipeline.stages import pretrain
 
-    print(pretrain.estimate(params.load().pretrain))
+    section = params.load().pretrain
+    if section.processes > 1 and not processes.started():
+        return _start(section.processes, "pretrain", "--estimate")
+    said = pretrain.estimate(section)
+    if processes.rank() == 0:
+        print(said)
+    return None
 
 
 def _ingest(_: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 import bisect
 import enum
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,20 @@ class Draw(enum.IntEnum):
     MASKS = 2
     DROPOUT = 3
     HELDOUT = 4
+
+
+class Share(NamedTuple):
+    """Which of the equal parts of a batch: the rows of one of several processes."""
+
+    number: int = 0
+    of: int = 1
+
+    def take(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return its rows of an array over all rows of the batch."""
+        return np.split(array, self.of)[self.number]
+
+
+WHOLE = Share()
 
 
 class Rows(NamedTuple):

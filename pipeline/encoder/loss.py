@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from pipeline.encoder.batches import Draw, Packing
 from pipeline.encoder.masking import UNUSED, MaskedBatch, mask_tokens
@@ -20,21 +21,45 @@ _HELDOUT_ROWS = 32  # sequences a forward pass
 _COUNT_IDS = 1 << 24  # ids counted at once
 
 
+class MaskedLoss(nn.Module):
+    """The loss as a module, so that what wraps a module (DDP, FSDP, compile) sees all of it."""
+
+    def __init__(self, model: Any, precision: Precision) -> None:
+        super().__init__()
+        self.model = model
+        self.training = model.training
+        self._precision = precision
+
+    def forward(
+        self,
+        ids: torch.Tensor,
+        segments: torch.Tensor,
+        positions: torch.Tensor,
+        labels: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the loss of (B, T) ids and segments and (B, M) positions and labels, summed."""
+        with autocast(ids.device, self._precision):
+            logits = masked_logits(self.model, ids, segments, positions)  # (B, M, V)
+        return F.cross_entropy(
+            logits.flatten(0, 1).float(), labels.flatten(), ignore_index=UNUSED, reduction="sum"
+        )
+
+
 def masked_loss(model: Any, batch: MaskedBatch, precision: Precision) -> torch.Tensor:
     """Return the sum over the tokens to guess of -log p(token | the sequence as seen), in nats.
 
     Divide by ``batch.guesses`` for the mean. The logits are float32 in the softmax.
     """
-    device = model.device
-    ids, segments, positions, labels = (
-        torch.from_numpy(array).to(device, non_blocking=True)
-        for array in (batch.ids, batch.segments, batch.positions, batch.labels)
+    return batch_loss(MaskedLoss(model, precision), batch, model.device)
+
+
+def batch_loss(objective: nn.Module, batch: MaskedBatch, device: torch.device) -> torch.Tensor:
+    """Return the loss that a `MaskedLoss`, wrapped or not, gives of a batch: a sum, in nats."""
+    arrays = (batch.ids, batch.segments, batch.positions, batch.labels)
+    loss: torch.Tensor = objective(
+        *(torch.from_numpy(array).to(device, non_blocking=True) for array in arrays)
     )
-    with autocast(device, precision):
-        logits = masked_logits(model, ids, segments, positions)  # (B, M, V)
-    return F.cross_entropy(
-        logits.flatten(0, 1).float(), labels.flatten(), ignore_index=UNUSED, reduction="sum"
-    )
+    return loss
 
 
 def heldout_batches(packing: Packing, sequences: int) -> list[MaskedBatch]:
@@ -45,13 +70,18 @@ def heldout_batches(packing: Packing, sequences: int) -> list[MaskedBatch]:
     return list(masked.split(-(-len(numbers) // _HELDOUT_ROWS)))
 
 
-@torch.no_grad()
 def heldout_loss(model: Any, batches: Sequence[MaskedBatch], precision: Precision) -> float:
     """Return the mean loss in nats a masked token, without dropout; the model's mode is kept."""
-    was_training = model.training
-    model.eval()
-    total = sum(float(masked_loss(model, batch, precision)) for batch in batches)
-    model.train(was_training)
+    return mean_loss(MaskedLoss(model, precision), batches, model.device)
+
+
+@torch.no_grad()
+def mean_loss(objective: nn.Module, batches: Sequence[MaskedBatch], device: torch.device) -> float:
+    """Return what `heldout_loss` does, of a `MaskedLoss`, wrapped or not."""
+    was_training = objective.training
+    objective.eval()
+    total = sum(float(batch_loss(objective, batch, device)) for batch in batches)
+    objective.train(was_training)
     return total / sum(batch.guesses for batch in batches)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.encoder.batches import Rows
+from pipeline.encoder.batches import WHOLE, Rows, Share
 from pipeline.encoder.tokens import Vocabulary
 
 UNUSED = -100  # the label of a slot that asks nothing: PyTorch's ignore_index
@@ -47,8 +47,11 @@ def mask_tokens(
     key: Sequence[int],
     *,
     whole_words: bool = False,
+    share: Share = WHOLE,
 ) -> MaskedBatch:
     """Choose ``rate`` of each row's ordinary tokens and hide them; equal arguments, equal masks.
+
+    ``rows`` are a ``share`` of a batch, and get the masks that they have in all of it.
 
     Devlin et al. 2019, section 3.1: a chosen token becomes [MASK] in 80% of cases, a random
     ordinary token in 10%, and stays as it is in 10%. All chosen tokens are to be guessed, the
@@ -71,7 +74,7 @@ def mask_tokens(
     slots = max(1, round(rate * ids.shape[1]))
     counts = np.clip(np.rint(rate * ordinary.sum(1)), ordinary.any(1), slots).astype(np.int64)
 
-    order = rng.random(ids.shape)
+    order = share.take(rng.random((share.of * len(ids), ids.shape[1])))
     if whole_words:
         words = _number_words(ids, segments, vocabulary)
         order = np.take_along_axis(order, words, axis=1)  # a word's tokens have one place in it
@@ -83,7 +86,7 @@ def mask_tokens(
     used = np.arange(slots) < counts[:, None]
 
     original = np.take_along_axis(ids, positions, axis=1)
-    seen = np.where(used, _corrupt(original, vocabulary, rng), original)
+    seen = np.where(used, _corrupt(original, vocabulary, rng, share), original)
     corrupted = ids.copy()
     np.put_along_axis(corrupted, positions, seen, axis=1)
     return MaskedBatch(corrupted, segments, positions, np.where(used, original, UNUSED))
@@ -114,10 +117,14 @@ def _count_whole(
 
 
 def _corrupt(
-    original: npt.NDArray[np.int64], vocabulary: Vocabulary, rng: np.random.Generator
+    original: npt.NDArray[np.int64],
+    vocabulary: Vocabulary,
+    rng: np.random.Generator,
+    share: Share,
 ) -> npt.NDArray[np.int64]:
-    choice = rng.random(original.shape)
+    shape = share.of * len(original), original.shape[1]
+    choice = share.take(rng.random(shape))
     ordinary_ids = np.setdiff1d(np.arange(vocabulary.size), vocabulary.special_ids)
-    redrawn = ordinary_ids[rng.integers(0, len(ordinary_ids), original.shape)]
+    redrawn = ordinary_ids[share.take(rng.integers(0, len(ordinary_ids), shape))]
     kept = np.where(choice < _MASK_SHARE + _RANDOM_SHARE, redrawn, original)
     return np.where(choice < _MASK_SHARE, vocabulary.mask_id, kept)

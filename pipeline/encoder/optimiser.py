@@ -76,6 +76,13 @@ def read_moments(model: nn.Module, optimisers: Optimisers) -> dict[str, torch.Te
     }
 
 
+def moment_like(name: str, parameters: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return a tensor of the shape of a ``MOMENT/PARAMETER``: AdamW's step is one number."""
+    moment, _, parameter = name.partition("/")
+    like = parameters[parameter]
+    return torch.zeros((), device=like.device) if moment == "step" else like.detach()
+
+
 def write_moments(
     model: nn.Module, optimisers: Optimisers, moments: Mapping[str, torch.Tensor]
 ) -> None:

@@ -18,6 +18,12 @@ def best_precision(device: torch.device) -> Precision:
     return "bfloat16" if any(able.get(name) for name in _CPU_BFLOAT16) else "float32"
 
 
+def use_tensor_cores(device: torch.device) -> None:
+    """Let a GPU round to TF32 (10 bits of fraction) what it multiplies in float32."""
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+
+
 def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[None]:
     """Return the context in which a forward pass has this precision; weights stay float32."""
     if precision == "float32":

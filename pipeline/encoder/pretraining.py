@@ -1,7 +1,9 @@
 """Masked-language-model pretraining: the loop, and where it stands.
 
 The sequences, masks and dropout of a step are functions of (seed, step), so a run that was
-killed and resumed from a checkpoint takes the very steps that it would have taken.
+killed and resumed from a checkpoint takes the very steps that it would have taken. Several
+processes share out a step's batch: the loss and its gradient are those of one process on all of
+it, but for the order of sums (and dropout, which each draws for its own rows).
 """
 
 import math
@@ -12,15 +14,20 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from torch import nn
 
 from pipeline.encoder import checkpoint as checkpoints
-from pipeline.encoder.batches import Draw, Packing, step_sequences
+from pipeline.encoder import ranks as groups
+from pipeline.encoder.batches import WHOLE, Draw, Packing, Share, step_sequences
 from pipeline.encoder.checkpoint import Checkpoint
-from pipeline.encoder.loss import heldout_loss, masked_loss
+from pipeline.encoder.loss import MaskedLoss, batch_loss, mean_loss
 from pipeline.encoder.masking import MaskedBatch, mask_tokens
 from pipeline.encoder.model import Start
 from pipeline.encoder.optimiser import (
     Optimisers,
+    moment_like,
     new_optimisers,
     read_moments,
     schedule,
@@ -28,7 +35,7 @@ from pipeline.encoder.optimiser import (
     take_step,
     write_moments,
 )
-from pipeline.encoder.precision import Precision
+from pipeline.encoder.precision import Precision, use_tensor_cores
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
 from pipeline.reports import CurvePoint
@@ -59,15 +66,16 @@ class Plan:
         numbers: list[int] = drawn.tolist()
         return numbers
 
-    def batch(self, step: int) -> MaskedBatch:
-        """Return the masked batch of a step counted from 0."""
+    def batch(self, step: int, share: Share = WHOLE) -> MaskedBatch:
+        """Return the masked batch of a step counted from 0, or a share of its rows."""
         params = self.params
         return mask_tokens(
-            self.train.rows(np.array(self.sequences(step))),
+            self.train.rows(share.take(np.array(self.sequences(step)))),
             self.train.vocabulary,
             self.masking_rate(step),
             [params.seed, Draw.MASKS, step],
             whole_words=params.whole_words,
+            share=share,
         )
 
     def masking_rate(self, step: int) -> float:
@@ -127,6 +135,8 @@ class Watch(Protocol):
 def pretrain(start: Start, plan: Plan, folder: Path, watch: Watch) -> Position:
     """Train ``start.model`` in place to the end of the plan; resume if ``folder`` allows it.
 
+    All processes of a run call it alike; the folder is read and written by process 0 only.
+
     Returns:
         The position at the end, its curve in nats a masked token.
 
@@ -134,55 +144,88 @@ def pretrain(start: Start, plan: Plan, folder: Path, watch: Watch) -> Position:
         InputError: where the loss or its gradient is not finite, naming the step, the
             documents in its batch and the last checkpoint.
     """
-    params, model = plan.params, start.model
-    optimisers = new_optimisers(model, start.new, params)
-    position = _resume(model, optimisers, folder, watch)
-    model.train()
+    params = plan.params
+    trained = _set_up(start, plan)
+    ranks, optimisers = trained.ranks, trained.optimisers
+    position = _resume(trained, folder, watch)
+    trained.objective.train()
     while position.step < plan.steps:
-        batch = plan.batch(position.step)
+        batch = plan.batch(position.step, Share(ranks.process_index, ranks.num_processes))
+        guesses, tokens = groups.total(ranks, batch.guesses, batch.tokens)
         factor = schedule(position.step, plan.steps, params.warmup_share)
         set_learning_rates(optimisers, factor)
-        _seed_dropout(params.seed, position.step)
-        loss = _take_step(model, optimisers, batch, plan)
+        _seed_dropout(params.seed, position.step, ranks.process_index)
+        loss = _take_step(trained, batch, guesses, plan)
         if math.isnan(loss):
             raise _not_finite(plan, position.step, folder)
-        position = position.after(loss, batch.tokens)
+        position = position.after(loss, int(tokens))
         rate = factor * params.learning_rate
         watch.step(position, loss, rate)
         if plan.marks(position.step):
-            heldout = _evaluate(model, plan) if plan.evaluates(position.step) else None
+            heldout = _evaluate(trained, plan) if plan.evaluates(position.step) else None
             position = position.marked(rate, heldout)
             watch.point(position.curve[-1])
         if position.step % params.checkpoint_every_steps == 0 and position.step < plan.steps:
-            _save(model, optimisers, position, folder)
-    model.eval()
+            _save(trained, position, folder)
+    if trained.model is not start.model:
+        groups.take_back(trained.model, start.model)
+    start.model.eval()
     return position
 
 
-def _evaluate(model: Any, plan: Plan) -> float:
-    return heldout_loss(model, plan.heldout, plan.precision)
+@dataclass(frozen=True)
+class _Trained:
+    """What a step changes and what it needs for that."""
+
+    model: Any  # of start, or where its weights are spread over the processes a copy of it
+    objective: nn.Module  # its `MaskedLoss`, wrapped
+    optimisers: Optimisers
+    ranks: Accelerator
 
 
-def _take_step(model: Any, optimisers: Optimisers, batch: MaskedBatch, plan: Plan) -> float:
-    """One optimiser step on the mean loss over the batch's guesses, in micro-batches.
+def _set_up(start: Start, plan: Plan) -> _Trained:
+    ranks, sharding = groups.join(), plan.params.sharding
+    use_tensor_cores(ranks.device)
+    if plan.params.gradient_checkpointing:
+        start.model.activation_checkpointing_enable({"use_reentrant": False})
+    spread = ranks.num_processes > 1 and sharding != "none"
+    model = groups.set_aside(start.model) if spread else start.model
+    objective = groups.spread(MaskedLoss(model, plan.precision), ranks, sharding)
+    return _Trained(model, objective, new_optimisers(model, start.new, plan.params), ranks)
+
+
+def _evaluate(trained: _Trained, plan: Plan) -> float:
+    """All processes evaluate all of it: the loss has the bits that it has in one process."""
+    return mean_loss(trained.objective, plan.heldout, trained.ranks.device)
+
+
+def _take_step(trained: _Trained, batch: MaskedBatch, guesses: float, plan: Plan) -> float:
+    """One optimiser step on the mean loss over all processes' ``guesses``, in micro-batches.
+
+    The backward pass averages over the processes, whose shares have different numbers of guesses:
+    each share's sum is divided by the number in all, and what averaging divides by is given back.
 
     Returns the mean loss; NaN, and no step is taken, where it or a gradient is not finite.
     """
-    loss = 0.0
-    for part in batch.split(plan.params.accumulate):
-        part_loss = masked_loss(model, part, plan.precision) / batch.guesses
-        part_loss.backward()
+    ranks, loss = trained.ranks, 0.0
+    parts = list(batch.split(plan.params.accumulate))
+    for part in parts:
+        with groups.reducing(trained.objective, part is parts[-1]):
+            summed = batch_loss(trained.objective, part, ranks.device)
+            part_loss = summed * ranks.num_processes / guesses
+            part_loss.backward()
         loss += part_loss.item()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), plan.params.clip_norm)
-    if not (math.isfinite(loss) and torch.isfinite(norm)):
+    loss = groups.total(ranks, loss / ranks.num_processes)[0]
+    norm = nn.utils.clip_grad_norm_(trained.model.parameters(), plan.params.clip_norm)
+    if not (math.isfinite(loss) and torch.isfinite(groups.whole(norm))):
         return math.nan
-    take_step(optimisers)
+    take_step(trained.optimisers)
     return loss
 
 
-def _seed_dropout(seed: int, step: int) -> None:
-    key = np.random.default_rng([seed, Draw.DROPOUT, step]).integers(1 << 63)
-    torch.manual_seed(int(key))
+def _seed_dropout(seed: int, step: int, rank: int) -> None:
+    key = [seed, Draw.DROPOUT, step, *([rank] if rank else [])]
+    torch.manual_seed(int(np.random.default_rng(key).integers(1 << 63)))
 
 
 def _not_finite(plan: Plan, step: int, folder: Path) -> InputError:
@@ -202,27 +245,42 @@ def _shorten(numbers: list[int], limit: int = 20) -> str:
     return shown if len(numbers) <= limit else f"{shown} and {len(numbers) - limit} more"
 
 
-def _save(model: Any, optimisers: Optimisers, position: Position, folder: Path) -> None:
-    weights = {name: tensor.detach() for name, tensor in model.named_parameters()}
+def _save(trained: _Trained, position: Position, folder: Path) -> None:
+    """Write a checkpoint that holds the whole state, however many processes share it."""
+    ranks, model = trained.ranks, trained.model
+    weights = groups.collect(dict(model.named_parameters()), ranks)
+    moments = groups.collect(read_moments(model, trained.optimisers), ranks)
     state = {
         "tokens": position.tokens,
         "losses": position.losses,
         "curve": [point.model_dump() for point in position.curve],
     }
-    moments = read_moments(model, optimisers)
-    checkpoints.write_checkpoint(folder, Checkpoint(position.step, weights, moments, state))
+    if ranks.is_main_process:
+        checkpoints.write_checkpoint(folder, Checkpoint(position.step, weights, moments, state))
 
 
-def _resume(model: Any, optimisers: Optimisers, folder: Path, watch: Watch) -> Position:
-    """Put the last whole checkpoint into the model and the optimiser, if there is one."""
-    saved = checkpoints.read_checkpoint(folder, watch.say)
-    if saved is None:
+def _resume(trained: _Trained, folder: Path, watch: Watch) -> Position:
+    """Put the last whole checkpoint into the model and the optimiser, if there is one.
+
+    Process 0 reads it and sends it to the others, which need not see its disk.
+    """
+    first = trained.ranks.is_main_process
+    saved = checkpoints.read_checkpoint(folder, watch.say) if first else None
+    known: list[Any] = [(saved.step, saved.state, sorted(saved.moments)) if saved else None]
+    broadcast_object_list(known)
+    if known[0] is None:
         return Position()
+    step, state, names = known[0]
+    weights, moments = (saved.weights, saved.moments) if saved else ({}, {})
+    parameters = dict(trained.model.named_parameters())
     with torch.no_grad():
-        for name, weights in model.named_parameters():
-            weights.copy_(saved.weights[name])
-    write_moments(model, optimisers, saved.moments)
-    return _position(saved.step, saved.state)
+        for name, tensor in parameters.items():
+            tensor.copy_(groups.receive(weights.get(name), tensor))
+        received = {
+            name: groups.receive(moments.get(name), moment_like(name, parameters)) for name in names
+        }
+    write_moments(trained.model, trained.optimisers, received)
+    return _position(step, state)
 
 
 def _position(step: int, state: Mapping[str, Any]) -> Position:

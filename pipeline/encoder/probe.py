@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from pipeline.encoder import ranks as groups
 from pipeline.encoder.model import Start
 from pipeline.encoder.pretraining import Plan, Position, pretrain
 from pipeline.reports import CurvePoint
@@ -25,7 +26,7 @@ class Probe:
     steps: int  # taken
     tokens_per_s: float  # after the first step, which also warms up
     seconds: float  # of the whole run, held-out losses and checkpoints left out
-    peak_mib: float  # of this process, or of the GPU where there is one
+    peak_mib: float  # of this process, or of its GPU where there is one
 
 
 class _EnoughError(Exception):
@@ -37,6 +38,7 @@ class _Stopwatch:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._ranks = groups.join()
         self.times: list[float] = []
         self.tokens: list[int] = []
 
@@ -44,8 +46,9 @@ class _Stopwatch:
         """Note the time; stop where enough was seen."""
         self.times.append(time.perf_counter())
         self.tokens.append(position.tokens)
-        if len(self.times) > 1 and self.times[-1] - self.times[0] > self._seconds:
-            raise _EnoughError
+        spent = groups.total(self._ranks, self.times[-1] - self.times[0])[0]
+        if len(self.times) > 1 and spent > self._seconds * self._ranks.num_processes:
+            raise _EnoughError  # in all processes at once
 
     def point(self, point: CurvePoint) -> None:
         """The curve is of no interest."""

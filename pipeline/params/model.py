@@ -1,9 +1,10 @@
 """The sections of params.yaml on the encoder and its head."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import pydantic
 
+from pipeline.params import scale
 from pipeline.params.base import Section
 
 MitigationMethod = Literal["none", "resample", "reweigh", "augment", "leace"]
@@ -19,14 +20,17 @@ class PretrainParams(Section):
     layers: int = pydantic.Field(gt=0)  # from scratch
     hidden: int = pydantic.Field(gt=0)  # width, from scratch; heads are 64 wide
     seq_len_tokens: int = pydantic.Field(ge=8)
-    batch_sequences: int = pydantic.Field(gt=0)  # sequences an optimiser step
+    batch_sequences: int = pydantic.Field(gt=0)  # sequences an optimiser step; auto: by the size
     accumulate: int = pydantic.Field(gt=0)  # micro-batches an optimiser step
+    processes: int = pydantic.Field(1, gt=0)  # that the stage starts here, one a GPU
+    gradient_checkpointing: bool = False  # layers are computed again in the backward pass: memory
+    sharding: Literal["none", "full"] = "none"  # full: each holds its part of the weights (FSDP)
     tokens: int = pydantic.Field(ge=0)  # training tokens in all; 0 keeps the initial weights
     masking_rate: float = pydantic.Field(gt=0, lt=1)  # of a row's ordinary tokens, at the start
     masking_rate_end: float | None = pydantic.Field(None, gt=0, lt=1)  # null: the same all along
     whole_words: bool = False  # a word's tokens are masked together
     optimiser: Literal["adamw", "muon"] = "adamw"
-    learning_rate: float = pydantic.Field(gt=0)
+    learning_rate: float = pydantic.Field(gt=0)  # at its peak; auto: by the size
     head_learning_rate: float = pydantic.Field(gt=0)  # of an MLM head made new
     warmup_share: float = pydantic.Field(ge=0, lt=1)  # of the steps
     weight_decay: float = pydantic.Field(ge=0)
@@ -36,6 +40,19 @@ class PretrainParams(Section):
     heldout_every_steps: int = pydantic.Field(gt=0)
     checkpoint_every_steps: int = pydantic.Field(gt=0)
     seed: int = pydantic.Field(ge=0)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _auto_is_settled(cls, raw: Any) -> Any:
+        return scale.settle(raw) if isinstance(raw, dict) else raw
+
+    @pydantic.model_validator(mode="after")
+    def _muon_needs_whole_matrices(self) -> "PretrainParams":
+        if self.optimiser == "muon" and self.sharding == "full":
+            raise ValueError(
+                "optimiser muon needs whole matrices; set sharding: none, or optimiser: adamw"
+            )
+        return self
 
 
 class CompressParams(Section):

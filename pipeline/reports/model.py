@@ -32,6 +32,7 @@ class PretrainReport(Report):
     curve: tuple[CurvePoint, ...]
     precision: Literal["float32", "bfloat16"]
     device: str
+    processes: int = 1  # that shared out each step's batch
     encoder_digest: str  # SHA-256 of the weights, by name
 
 

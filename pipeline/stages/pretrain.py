@@ -11,6 +11,7 @@ import torch
 from pipeline import encoder, files, layout, reports
 from pipeline.encoder import loss as losses
 from pipeline.encoder import model as models
+from pipeline.encoder import ranks as groups
 from pipeline.encoder import tokens as token_files
 from pipeline.encoder.batches import Packing
 from pipeline.encoder.checkpoint import remove_checkpoints
@@ -26,21 +27,27 @@ from pipeline.reports import CurvePoint, PretrainReport, TokeniseReport
 from pipeline.track import Track
 
 _PROBE_S = 20.0
+_MAY_CHANGE = {"processes", "sharding", "gradient_checkpointing"}  # between a kill and a resumption
 
 
 def run(params: PretrainParams, track: Track) -> PretrainReport:
     """Write build/pretrain/model: config, weights and tokenizer, as transformers loads them."""
+    ranks = groups.join()
     tokenised, tokenizer, plan, start = _prepare(params)
     _record_inputs(tokenised, plan, track)
     shares = losses.token_shares(plan.train.tokens, start.model.config.vocab_size)
     models.set_output_bias(start, shares)
     start.model.to(device())
-    checkpoints = layout.CHECKPOINTS / _key(params, tokenised, start.model)
+    key = _key(params, tokenised, start.model)
+    groups.check_agreement(key)
+    checkpoints = layout.CHECKPOINTS / key
     initial = losses.heldout_loss(start.model, plan.heldout, plan.precision)
     track.metrics({"heldout_loss": initial}, step=0)
     end = pretrain(start, plan, checkpoints, _Progress(plan, track))
-    models.save_model(start, tokenizer, layout.stage_dir("pretrain") / "model")
-    remove_checkpoints(checkpoints)
+    ranks.end_training()
+    if ranks.is_main_process:
+        models.save_model(start, tokenizer, layout.stage_dir("pretrain") / "model")
+        remove_checkpoints(checkpoints)
     unigram = losses.unigram_loss(shares, plan.heldout)
     return _report(start.model, plan, end, initial_loss=initial, unigram_loss=unigram)
 
@@ -57,7 +64,7 @@ def estimate(params: PretrainParams) -> str:
         f"{plan.precision} on {device().type}\n"
         f"{found.tokens_per_s:,.0f} tokens/s over {found.steps} steps: "
         f"{found.seconds / 60:,.1f} minutes in all\n"
-        f"{found.peak_mib:,.0f} MiB of memory at most"
+        f"{found.peak_mib:,.0f} MiB of memory at most, in each process"
     )
 
 
@@ -73,10 +80,12 @@ def _prepare(params: PretrainParams) -> tuple[Path, Any, Plan, models.Start]:
 
 
 def _check_batch(params: PretrainParams) -> None:
-    if params.batch_sequences % params.accumulate:
+    processes = groups.join().num_processes
+    if params.batch_sequences % (params.accumulate * processes):
+        shared = f" times {processes} processes" if processes > 1 else ""
         raise InputError(
-            f"pretrain.accumulate: {params.accumulate} does not divide pretrain.batch_sequences, "
-            f"{params.batch_sequences}"
+            f"pretrain.accumulate: {params.accumulate}{shared} does not divide "
+            f"pretrain.batch_sequences, {params.batch_sequences}"
         )
 
 
@@ -107,7 +116,7 @@ def _key(params: PretrainParams, tokenised: Path, model: Any) -> str:
         ):
             digests[path.name] = files.sha256_file(path)
     digests["weights"] = digest_weights(dict(model.named_parameters()))
-    digests["params"] = params.model_dump_json()
+    digests["params"] = params.model_dump_json(exclude=_MAY_CHANGE)
     digests["torch"] = f"{torch.__version__} {model.device.type}"
     return files.sha256_digests(digests)[:16]
 
@@ -164,5 +173,6 @@ def _report(
         curve=end.curve,
         precision=plan.precision,
         device=model.device.type,
+        processes=groups.join().num_processes,
         encoder_digest=encoder_digest(model),
     )

@@ -127,6 +127,15 @@ def test_a_checkpoint_of_other_parameters_is_not_resumed(
     assert "resuming" in caplog.text
 
 
+def test_what_leaves_the_weights_as_they_are_may_change_before_a_resumption(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A run that lacked memory goes on with less of it, or on other machines."""
+    _leave_a_checkpoint()
+    _run(gradient_checkpointing=True, sharding="full")
+    assert "resuming" in caplog.text
+
+
 def test_a_checkpoint_of_other_initial_weights_is_not_resumed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
