@@ -6,6 +6,7 @@ training part, its text and label, added or taken out. It says nothing of valida
 the training and set the threshold, nor of the text that the encoder read.
 """
 
+import functools
 import math
 import secrets
 import warnings
@@ -38,6 +39,7 @@ def fit_chosen_head(
     return fit(train, validation, labels, params, told)
 
 
+@functools.cache  # the search takes seconds, and all shadow heads have one plan
 def plan_noise(rows: int, frozen: FrozenParams, private: PrivateParams) -> PrivateFit:
     """Return the noise that keeps all epochs within the budget, and the epsilon that they spend.
 

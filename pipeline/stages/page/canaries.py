@@ -53,5 +53,5 @@ def _least(estimates: list[Estimate]) -> str:
 def _read(found: CanaryReport) -> str:
     """Say how often training met the secrets: it may read a part of its text."""
     most = max(found.levels, key=lambda level: level.repeats)
-    times = figures.decimal(most.times_read, 1)
-    return f"Training met a secret planted {most.name} {times} times on average."
+    times = figures.decimal(most.times_read / most.repeats, 2)
+    return f"Training met each planted copy {times} times on average."

@@ -46,7 +46,7 @@ def test_memory_is_told_by_the_fewest_repeats_that_show_it(
 ) -> None:
     told = canaries.in_words(exposed(*p_values))
     assert words in told
-    assert told.endswith("Training met a secret planted 16 times 8.0 times on average.")
+    assert told.endswith("Training met each planted copy 0.50 times on average.")
 
 
 def test_where_none_was_planted_the_page_says_so() -> None:
