@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,46 +14,74 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import nn
 
 from pipeline import files
+from pipeline.encoder.assemble import Pooling
 from pipeline.encoder.classifier import Classifier
-from pipeline.encoder.features import Progress, run_batches, tokenise
+from pipeline.encoder.features import Progress, run_batches, standardise, tokenise
+from pipeline.encoder.head import Head
 from pipeline.encoder.loading import quiet_transformers
 
 INPUTS, OUTPUT = ("input_ids", "attention_mask"), "logits"
-_LAYER = re.compile(r"\blayers?\.(\d+)\b")
+_INNER = re.compile(r"\bembeddings\b|\blayers?\.\d+\b")
 _SCOPE = "pkg.torch.onnx.name_scopes"  # of a node's metadata: the modules that it comes from
 _BATCH_TOKENS = 4096
 
 
-class _Logits(nn.Module):
-    """A classifier whose answer is the logits alone."""
+class Headed(nn.Module):
+    """A frozen encoder, pooling and head as `features` and `head` define them.
+
+    There is no need here for what `assemble` adds, whose weights of 2^24 other runtimes and int8
+    have no room for.
+    """
+
+    def __init__(self, encoder: Any, head: Head, pooling: Pooling) -> None:
+        super().__init__()
+        self.encoder, self.head, self.pooling = encoder, head, pooling
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Return the logits (B, K) of ids and mask (B, T)."""
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        if self.pooling == "cls":
+            pooled = hidden[:, 0]
+        else:
+            weights = attention_mask[:, :, None].to(hidden.dtype)
+            pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1)  # (B, H)
+        logits: torch.Tensor = self.head(standardise(pooled))
+        return logits
+
+
+class Stock(nn.Module):
+    """A stock sequence classifier whose answer is the logits alone."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        """Return the logits (B, K) of ids and mask (B, T)."""
+        said = self.model(input_ids=input_ids, attention_mask=attention_mask)
+        logits: torch.Tensor = said.logits
         return logits
 
 
-def write_onnx(model: Any, path: Path) -> None:
-    """Write a stock classifier: (B, T) int64 ids and mask to (B, K) logits, any B and T.
+def write_onnx(model: Headed | Stock, path: Path) -> None:
+    """Write a classifier: (B, T) int64 ids and mask to (B, K) logits, any B and T.
 
     Nothing of where and how it was made is in the file: equal models give equal bytes.
     """
-    files.write_bytes(path, _export(model).SerializeToString(deterministic=True))
+    made = _export(model)
+    _forget(made)
+    files.write_bytes(path, made.SerializeToString(deterministic=True))
 
 
-def write_int8(model: Any, path: Path, layers: int) -> None:
+def write_int8(model: Headed | Stock, path: Path) -> None:
     """Write a classifier with int8 weights, activations quantised as they come (dynamically).
 
-    That is for the embeddings and the first ``layers`` layers, which are the encoder's own: what
-    `assemble` adds after them computes a mean by weights of 2^24, which int8 has no room for.
-    A matrix's scale is by column. The scale of activations is by batch, so that a text's answer
-    depends on the texts beside it; `load_onnx` can ask one at a time.
+    That is for the embeddings and the encoder's layers, with a scale for each column of a matrix;
+    the head stays in float32. The scale of activations is by batch, so that a text's answer depends
+    on the texts beside it; `load_onnx` can ask one at a time.
     """
-    made = _export(model, keep_scopes=True)
-    kept = [node.name for node in made.graph.node if not _is_inner(node, layers)]
+    made = _export(model)
+    kept = [node.name for node in made.graph.node if not _is_inner(node)]
     _forget(made)
     with tempfile.TemporaryDirectory() as work, files.replacing(path) as temporary:
         source = Path(work) / "model.onnx"
@@ -67,12 +96,13 @@ def write_int8(model: Any, path: Path, layers: int) -> None:
         )
 
 
-def _export(model: Any, keep_scopes: bool = False) -> onnx.ModelProto:
+def _export(model: Headed | Stock) -> onnx.ModelProto:
     ids = torch.ones(2, 8, dtype=torch.int64)  # the export asks for more than one of each
     rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens", min=2)
-    with quiet_transformers(), torch.no_grad():
+    with quiet_transformers(), warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of torch's own deprecations, and names of axes
         program = torch.onnx.export(
-            _Logits(model.cpu()).eval(),
+            model.cpu().eval(),
             (ids, ids),
             input_names=list(INPUTS),
             output_names=[OUTPUT],
@@ -82,16 +112,13 @@ def _export(model: Any, keep_scopes: bool = False) -> onnx.ModelProto:
         )
     assert program is not None
     made: onnx.ModelProto = program.model_proto
-    if not keep_scopes:
-        _forget(made)
     return made
 
 
-def _is_inner(node: onnx.NodeProto, layers: int) -> bool:
-    """Whether a node is of the embeddings or of the first ``layers`` layers."""
+def _is_inner(node: onnx.NodeProto) -> bool:
+    """Whether a node is of the embeddings or of the encoder's layers."""
     scopes = next((each.value for each in node.metadata_props if each.key == _SCOPE), "")
-    layer = _LAYER.search(scopes)
-    return "embeddings" in scopes if layer is None else int(layer[1]) < layers
+    return _INNER.search(scopes) is not None
 
 
 def _forget(model: onnx.ModelProto) -> None:

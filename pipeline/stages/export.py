@@ -18,13 +18,15 @@ from pipeline import params as settings
 from pipeline.adapters import rows
 from pipeline.encoder import classifier, onnx_format
 from pipeline.encoder.classifier import Classifier
-from pipeline.encoder.loading import load_config
+from pipeline.encoder.head import load_head
+from pipeline.encoder.loading import load_encoder
+from pipeline.encoder.onnx_format import Headed, Stock
 from pipeline.errors import InputError
 from pipeline.measure import paired
 from pipeline.measure.intervals import Bootstrap, wilson
 from pipeline.measure.outcomes import Outcomes
 from pipeline.params import ExportParams
-from pipeline.reports import Exported, ExportReport, FinetuneReport
+from pipeline.reports import Exported, ExportReport, FeaturesReport, FinetuneReport
 from pipeline.stages._shipped import shipped_model, shipped_tokenizer
 from pipeline.stages.audits import columns, groups
 from pipeline.stages.audits.tested import Tested, read_tested
@@ -32,6 +34,7 @@ from pipeline.track import Track
 
 OUT = layout.stage_dir("export")
 FILES = {"onnx": "onnx/model.onnx", "int8": "onnx/model_int8.onnx"}  # as the hub names them
+_WRITE = {"onnx": onnx_format.write_onnx, "int8": onnx_format.write_int8}
 MAX_DIFFERENCE = 1e-3  # of a probability, in float32: more is no rounding
 _TIMED_TEXTS, _TIMED_ROUNDS = 32, 5
 
@@ -53,7 +56,7 @@ def run(params: ExportParams, track: Track) -> ExportReport:
     measured = []
     for name in params.formats:
         path = OUT / FILES[name]
-        _write(name, model, path, finetuned)
+        _WRITE[name](_module(finetuned), path)
         loaded[name] = onnx_format.load_onnx(
             path, tokenizer, len(finetuned.labels), one_at_a_time=name == "int8"
         )
@@ -62,13 +65,12 @@ def run(params: ExportParams, track: Track) -> ExportReport:
     return ExportReport(torch_bytes=torch_bytes, formats=tuple(measured))
 
 
-def _write(name: str, model: Any, path: Path, finetuned: FinetuneReport) -> None:
-    if name == "onnx":
-        onnx_format.write_onnx(model, path)
-        return
-    whole = finetuned.mode == "full"
-    config = model.config if whole else load_config(layout.encoder_dir() / "model")
-    onnx_format.write_int8(model, path, config.num_hidden_layers)
+def _module(finetuned: FinetuneReport) -> Headed | Stock:
+    if finetuned.mode == "full":
+        return Stock(shipped_model(finetuned))
+    encoder = load_encoder(layout.encoder_dir() / "model")
+    head = load_head(layout.stage_dir("finetune"))
+    return Headed(encoder, head, reports.read(FeaturesReport).pooling)
 
 
 def _measure(name: Any, path: Path, model: Classifier, tested: Tested, track: Track) -> Exported:

@@ -11,32 +11,46 @@ import torch
 from toy_labels import toy_texts
 from toy_model import pretrain_params, toy_start, toy_tokenizer
 
-from pipeline.encoder import classifier, onnx_format
+from pipeline.encoder import onnx_format
 from pipeline.encoder.assemble import assemble
 from pipeline.encoder.head import Head
 
 TEXTS = toy_texts(30, seed=3)[0]
-LAYERS = 2
 
 
-@pytest.fixture(scope="module", params=["bert", "modernbert"])
-def model(request: pytest.FixtureRequest) -> Any:
-    """An encoder of two layers with a hidden head, assembled as the bundle's is."""
-    params = pretrain_params(architecture=request.param, layers=LAYERS, hidden=64)
+@pytest.fixture(scope="module", params=["bert mean", "bert cls", "modernbert mean", "stock"])
+def module(request: pytest.FixtureRequest) -> onnx_format.Headed | onnx_format.Stock:
+    """An encoder of two layers with a hidden head, or a stock classifier of BERT's."""
+    architecture, _, pooling = request.param.partition(" ")
+    kind = "bert" if architecture == "stock" else architecture
+    params = pretrain_params(architecture=kind, layers=2, hidden=64)
     encoder = toy_start(params).model.base_model.eval()
     torch.manual_seed(1)
-    head = Head(64, hidden=True, labels=3)
     with torch.no_grad():
-        head.output.weight.mul_(4)
-    return assemble(encoder, head.eval(), "mean", ("a", "b", "c")).requires_grad_(False)
+        for weights in encoder.parameters():
+            weights.add_(0.1 * torch.randn(weights.shape))
+    head = Head(64, hidden=True, labels=3).requires_grad_(False).eval()
+    if architecture == "stock":
+        return onnx_format.Stock(assemble(encoder, head, "cls", ("a", "b", "c")))
+    return onnx_format.Headed(encoder, head, "mean" if pooling == "mean" else "cls")
 
 
 @pytest.fixture(scope="module")
-def written(model: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def wanted(module: Any) -> np.ndarray:
+    """What torch says of the texts, one by one and without padding."""
+    with torch.inference_mode():
+        ids = [torch.tensor([each]) for each in toy_tokenizer()(TEXTS)["input_ids"]]
+        logits = torch.cat([module(each, torch.ones_like(each)) for each in ids])
+    said: np.ndarray = logits.double().softmax(dim=1).numpy()
+    return said
+
+
+@pytest.fixture(scope="module")
+def written(module: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("onnx")
     paths = {"onnx": folder / "model.onnx", "int8": folder / "model_int8.onnx"}
-    onnx_format.write_onnx(model, paths["onnx"])
-    onnx_format.write_int8(model, paths["int8"], LAYERS)
+    onnx_format.write_onnx(module, paths["onnx"])
+    onnx_format.write_int8(module, paths["int8"])
     return paths
 
 
@@ -44,13 +58,14 @@ def ask(path: Path, texts: list[str], **how: bool) -> np.ndarray:
     return onnx_format.load_onnx(path, toy_tokenizer(), 3, **how).probabilities(texts)
 
 
-def test_onnx_gives_the_probabilities_of_torch(model: Any, written: dict[str, Path]) -> None:
-    wanted = classifier.from_model(model, toy_tokenizer()).probabilities(TEXTS)
-    np.testing.assert_allclose(ask(written["onnx"], TEXTS), wanted, atol=1e-5)
+def test_onnx_gives_the_probabilities_of_torch(
+    wanted: np.ndarray, written: dict[str, Path]
+) -> None:
+    np.testing.assert_allclose(ask(written["onnx"], TEXTS), wanted, atol=1e-4)
     assert float(wanted.std(axis=0).max()) > 0.01
 
 
-def test_padding_is_masked_for_who_pads(model: Any, written: dict[str, Path]) -> None:
+def test_padding_is_masked_for_who_pads(written: dict[str, Path]) -> None:
     session = onnxruntime.InferenceSession(written["onnx"])
     ids = np.array([[2, 9, 8, 3], [2, 7, 3, 0]])
     (together,) = session.run(
@@ -61,18 +76,15 @@ def test_padding_is_masked_for_who_pads(model: Any, written: dict[str, Path]) ->
     np.testing.assert_allclose(together[1], alone[0], atol=1e-4)
 
 
-def test_int8_is_smaller_near_and_leaves_what_assembly_added_in_float(
-    model: Any, written: dict[str, Path]
+def test_int8_is_smaller_and_near_and_leaves_the_head_in_float(
+    wanted: np.ndarray, written: dict[str, Path]
 ) -> None:
-    """The added layer's weights of 2^24 would drown all else in eight bits."""
-    wanted = classifier.from_model(model, toy_tokenizer()).probabilities(TEXTS)
     found = ask(written["int8"], TEXTS, one_at_a_time=True)
-    assert 0 < float(np.abs(found - wanted).max()) < 0.1
-    assert float(np.corrcoef(found.ravel(), wanted.ravel())[0, 1]) > 0.98
-    assert written["int8"].stat().st_size < written["onnx"].stat().st_size
+    assert 0 < float(np.abs(found - wanted).max()) < 0.2
+    assert written["int8"].stat().st_size < 0.6 * written["onnx"].stat().st_size
     held = [onnx.numpy_helper.to_array(t) for t in onnx.load(written["int8"]).graph.initializer]
     assert any(array.dtype == np.int8 for array in held)
-    assert any(array.dtype == np.float32 and np.abs(array).max() > 1e6 for array in held)
+    assert any(array.dtype == np.float32 and 3 in array.shape for array in held)  # three labels
 
 
 def test_asked_one_at_a_time_int8_does_not_depend_on_the_other_texts(
@@ -84,10 +96,10 @@ def test_asked_one_at_a_time_int8_does_not_depend_on_the_other_texts(
 
 
 def test_equal_models_are_equal_bytes_and_tell_nothing_of_the_machine(
-    model: Any, written: dict[str, Path], tmp_path: Path
+    module: Any, written: dict[str, Path], tmp_path: Path
 ) -> None:
-    onnx_format.write_onnx(model, tmp_path / "onnx")
-    onnx_format.write_int8(model, tmp_path / "int8", LAYERS)
+    onnx_format.write_onnx(module, tmp_path / "onnx")
+    onnx_format.write_int8(module, tmp_path / "int8")
     for name, path in written.items():
         data = path.read_bytes()
         assert data == (tmp_path / name).read_bytes()
