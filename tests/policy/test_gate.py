@@ -235,11 +235,12 @@ def fields_read(one: Rule) -> list[Path_]:
     decide(watched, policy_of(one), None)
     spared: dict[str, set[Path_]] = {
         "frozen_encoder": {("finetune", "mode")},
+        "with_canaries": {("tokenise",), ("tokenise", "canaries")},
         "with_onnx": {("export", "formats")},
         "with_int8": {("export", "formats")},
     }
     applicability = spared.get(one.applies, set())
-    return sorted({(path[0],) for path in seen} | seen - applicability, key=str)
+    return sorted(({(path[0],) for path in seen} | seen) - applicability, key=str)
 
 
 MUTATIONS: dict[str, Any] = {

@@ -18,7 +18,7 @@ from pipeline.encoder.head import Head
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
 from pipeline.reports import BundleReport
-from pipeline.stages import bundle, features, finetune
+from pipeline.stages import _shipped, bundle, features, finetune
 from pipeline.track import Silent
 
 OUT = layout.stage_dir("bundle")
@@ -155,8 +155,8 @@ def test_a_model_that_answers_otherwise_than_the_stages_is_not_bundled(
         head.output.weight[:] = head.output.weight.flip(0)
         return head
 
-    load_head = bundle.load_head
-    monkeypatch.setattr(bundle, "load_head", exchange)
+    load_head = _shipped.load_head
+    monkeypatch.setattr(_shipped, "load_head", exchange)
     with pytest.raises(InputError, match="probabilities differ by"):
         _bundle()
     assert not OUT.exists()
