@@ -1,8 +1,8 @@
 """One model trained by several processes: what each holds of it, and what they tell each other.
 
-Accelerate joins the processes, whoever started them, and reduces over them. The weights are spread
-by PyTorch's own ``fully_shard``: Accelerate passes its FSDP plugin over where there is no GPU
-(accelerate 1.15, ``AcceleratorState``), so that what runs on GPUs could not be tested here.
+Accelerate joins the processes, whoever started them, and reduces over them. What wraps the model
+is PyTorch's own: Accelerate passes its FSDP plugin over where there is no GPU (accelerate 1.15,
+``AcceleratorState``), so that it could not be tested here, and knows DDP's older options only.
 """
 
 import contextlib
@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType
+from accelerate import Accelerator, DistributedType
 from accelerate.utils import broadcast, gather_object
 from torch import nn
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from pipeline.encoder.loading import device
@@ -30,9 +31,7 @@ def join() -> Accelerator:
     Raises:
         InputError: where accelerate's own configuration asks for something else.
     """
-    ddp = DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)
-    on_cpu = device().type == "cpu"
-    ranks = Accelerator(cpu=on_cpu, mixed_precision="no", kwargs_handlers=[ddp])
+    ranks = Accelerator(cpu=device().type == "cpu", mixed_precision="no")
     plain = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
     if ranks.distributed_type not in plain:
         raise InputError(
@@ -71,7 +70,9 @@ def spread(objective: nn.Module, ranks: Accelerator, sharding: Sharding) -> nn.M
     if ranks.num_processes == 1:
         return objective
     if sharding == "none":
-        return ranks.prepare_model(objective)
+        return DistributedDataParallel(
+            objective, forward_sync_buffers=False, gradient_as_bucket_view=True
+        )
     for layer in layers(objective):
         fully_shard(layer)
     fully_shard(objective)
