@@ -63,7 +63,7 @@ def _named(stage_task: Any, node: Node) -> Any:
     return stage_task.with_options(name=node.name, tags=[node.pool])
 
 
-@task(**RETRIED)
+@task(task_run_name="{node.name}", **RETRIED)  # the worker keeps the time
 def send_stage(node: Node, commit: str, parent_run: str | None) -> State[Any]:
     """Have a worker of the stage's pool run it, then take its outputs from the DVC remote.
 

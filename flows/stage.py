@@ -29,7 +29,7 @@ _POLL_S = 1.0
 _GRACE_S = 10.0  # between asking a stage to end and killing it
 _INPUT_ERROR_CODE = "exited with 2"  # what DVC says of `python -m pipeline` refusing its input
 _RUNNING = "Running stage"  # what DVC says where it does not skip or restore it
-_TIMEOUT_S = 24 * 3600
+TIMEOUT_S = 24 * 3600
 
 
 class StageError(RuntimeError):
@@ -44,12 +44,11 @@ RETRIED: dict[str, Any] = {
     "retries": 2,
     "retry_delay_seconds": 10,
     "retry_condition_fn": _may_retry,
-    "timeout_seconds": _TIMEOUT_S,
     "persist_result": False,
 }
 
 
-@task(task_run_name="{name}", **RETRIED)
+@task(task_run_name="{name}", timeout_seconds=TIMEOUT_S, **RETRIED)
 def run_stage(name: str, parent_run: str | None = None, current: bool = False) -> State[Any]:
     """Run ``dvc repro --single-item NAME``; a stage that is current ends as Cached.
 

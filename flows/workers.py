@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows import exchange, sameness
-from flows.stage import reproduce, show_report
+from flows.stage import TIMEOUT_S, reproduce, show_report
 from pipeline import layout
 from pipeline.errors import InputError
 
@@ -18,7 +18,7 @@ REFUSED = "Refused"  # the state's name where a retry would not help
 _LOCK = layout.STATE / "worker.lock"
 
 
-@flow(name="stage", validate_parameters=True, persist_result=False)
+@flow(name="stage", timeout_seconds=TIMEOUT_S, persist_result=False)
 def run_sent_stage(
     stage: str, commit: str, files: dict[str, str], parent_run: str | None = None
 ) -> State[Any]:

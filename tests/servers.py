@@ -70,7 +70,7 @@ def mlflow(folder: Path, database: str) -> Iterator[str]:
     port = str(free_port())
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port]
     options = ["--backend-store-uri", database, "--artifacts-destination", str(folder / "mlruns")]
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true"}
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with process([*command, *options, "--workers", "1"], folder, folder / "mlflow.log", **quiet):
         yield f"http://127.0.0.1:{port}"
 
