@@ -17,10 +17,7 @@ from pipeline.stages.audits import preferences
 from pipeline.track import Silent
 
 ROOT = Path(__file__).parents[1]
-HOSTILE = (
-    "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
-    "</style></title><a href=\"javascript:document.title='ran'\">x</a>{{ 7 * 7 }}{% raw %}"
-)
+HOSTILE = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
 UNDEFINED = Estimate(point=None, low=None, high=None, n=7, note="fewer than 50 rows")
 PROVENANCE = {
     "source": "packages",

@@ -1,9 +1,9 @@
 """Where a model or a tokenizer comes from: a directory here, or the Hugging Face hub."""
 
+import json
 import re
 from pathlib import Path
 
-from pipeline import files
 from pipeline.errors import InputError
 
 RUNS_CODE = {".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth", ".py"}
@@ -30,8 +30,17 @@ def check_source(name: str, key: str) -> None:
                 "safetensors (load it where you trust it, then save_pretrained)"
             )
     for path in sorted(folder.rglob("*.json")):
-        if "auto_map" in (config := files.read_json(path)) and isinstance(config, dict):
+        if _names_code(path):
             raise InputError(f"{key}: {path}: auto_map names code to be run; it is not: remove it")
+
+
+def _names_code(path: Path) -> bool:
+    """Say whether a config has the key by which transformers finds code beside the weights."""
+    try:
+        config = json.loads(path.read_bytes())
+    except ValueError:  # whoever needs the file will say so
+        return False
+    return isinstance(config, dict) and "auto_map" in config
 
 
 def cannot_load(name: str, key: str, error: Exception) -> InputError:
