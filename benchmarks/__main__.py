@@ -7,10 +7,11 @@ import platform
 import re
 from pathlib import Path
 
-from benchmarks import features, formats, head, pretrain, recipe, score
+from benchmarks import data, features, formats, head, pretrain, recipe, score
 from pipeline import files
 
 COMPARISONS = {
+    "data": data.compare,
     "pretrain": pretrain.compare,
     "recipe": recipe.compare,
     "features": features.compare,
@@ -31,9 +32,11 @@ def main() -> None:
     """Print the comparisons asked for, and write each below its heading."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", choices=COMPARISONS, help="all if left out")
-    name = parser.parse_args().name
-    for each in [name] if name else COMPARISONS:
-        lines = [_machine(), "", *COMPARISONS[each]()]
+    parser.add_argument("--rows", type=int, default=data.ROWS, help="documents of `data`")
+    parsed = parser.parse_args()
+    for each in [parsed.name] if parsed.name else COMPARISONS:
+        found = data.compare(parsed.rows) if each == "data" else COMPARISONS[each]()
+        lines = [_machine(), "", *found]
         print("\n".join(lines), flush=True)
         _keep(each, lines)
 

@@ -28,7 +28,7 @@ from pipeline.encoder.pretraining import Plan, pretrain
 from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
 from pipeline.params import PretrainParams
 
-TOKENS, SEEDS, SHARES = 131_072, (1, 2, 3), (0.25, 0.5)
+TOKENS, SEEDS, SHARES = 196_608, (1, 2, 3), (0.25, 0.5)
 _SEQ_LEN_TOKENS, _HELDOUT_SEQUENCES = 128, 128
 _RIVALS: dict[str, dict[str, Any]] = {
     "a": {"per_device_train_batch_size": 8},

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from pipeline.encoder import linear
 from pipeline.encoder.head import Head
 from pipeline.errors import InputError
 from pipeline.params import FinetuneParams
@@ -33,22 +34,53 @@ class Sample(NamedTuple):
 class Best(NamedTuple):
     """The epoch whose weights a model was left with, and all that were run."""
 
-    epoch: int
+    epoch: int  # of a linear head, the steps to its optimum
     curve: tuple[FinetunePoint, ...]
+    gradient_norm: float | None = None  # at a linear head's optimum
 
 
 def fit_head(
     train: Sample, validation: Sample, labels: int, params: FinetuneParams, told: Told
 ) -> tuple[Head, Best]:
-    """Fit a head of K = ``labels`` by Adam (Kingma and Ba 2015, algorithm 1), from ``params.seed``.
+    """Fit a head of K = ``labels``: a linear one by L-BFGS, one with a hidden layer by Adam.
 
-    What is minimised, over batches, is ``mean_i v_i w[y_i] CE_i + l2 / 2 |weights|^2``, with v the
-    training rows' own weights; biases are not penalised, and the output's weights start from zero.
-    The validation loss has no v. Equal rows and params give equal heads.
+    What is minimised is ``mean_i v_i w[y_i] CE_i + l2 / 2 |weights|^2``, with v the training rows'
+    own weights; biases are not penalised. The validation loss has no v. Equal rows and params give
+    equal heads.
+    """
+    fit = _fit_hidden if params.frozen.hidden else _fit_linear
+    with one_thread():
+        return fit(train, validation, labels, params, told)
+
+
+def _fit_linear(
+    train: Sample, validation: Sample, labels: int, params: FinetuneParams, told: Told
+) -> tuple[Head, Best]:
+    """Fit a linear head to the optimum; the curve is one point, the steps its epoch."""
+    weights = class_weights(train.labels, labels, params.class_weights)
+    of_rows = weights[train.labels] * (1.0 if train.weights is None else train.weights)
+    problem = linear.Problem(train.features, train.labels, of_rows, labels, params.frozen.l2)
+    found = linear.solve(problem)
+    head = new_head(train.features.shape[1], False, labels, params.seed)
+    with torch.no_grad():
+        head.output.weight.copy_(found.weight)
+        head.output.bias.copy_(found.bias)
+        logits = head(validation.features)
+    point = judge(found.steps, found.row_loss, logits, validation.labels, weights)
+    told(point)
+    return head, Best(found.steps, (point,), found.gradient_norm)
+
+
+def _fit_hidden(
+    train: Sample, validation: Sample, labels: int, params: FinetuneParams, told: Told
+) -> tuple[Head, Best]:
+    """Fit by Adam (Kingma and Ba 2015, algorithm 1), from ``params.seed``, over batches.
+
+    The output's weights start from zero.
     """
     frozen = params.frozen
     weights = class_weights(train.labels, labels, params.class_weights)
-    head = new_head(train.features.shape[1], frozen.hidden, labels, params.seed)
+    head = new_head(train.features.shape[1], True, labels, params.seed)
     optimiser = torch.optim.Adam(head.parameters(), lr=frozen.learning_rate)
     order = torch.Generator().manual_seed(params.seed)
 
@@ -60,8 +92,7 @@ def fit_head(
             logits = head(validation.features)
         return judge(epoch, loss / len(train.labels), logits, validation.labels, weights)
 
-    with one_thread():
-        return head, keep_best(head, frozen.epochs, frozen.patience_epochs, run_epoch, told)
+    return head, keep_best(head, frozen.epochs, frozen.patience_epochs, run_epoch, told)
 
 
 def keep_best(

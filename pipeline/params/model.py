@@ -84,7 +84,11 @@ class PrivateParams(Section):
 
 
 class FrozenParams(Section):
-    """The head on the frozen encoder's features, by Adam."""
+    """The head on the frozen encoder's features: linear, by L-BFGS, or with a layer more, by Adam.
+
+    What is below ``l2`` is Adam's. A linear head is taken to the optimum of its training loss, and
+    no rate, epoch, batch or validation row has a part in that.
+    """
 
     hidden: bool  # a layer of gelu and LayerNorm, as wide as the encoder, before the linear one
     l2: float = pydantic.Field(ge=0)  # l2 / 2 times the weights' squares is added to the loss

@@ -74,8 +74,9 @@ class FinetuneReport(Report):
     mode: Literal["frozen", "full"]
     labels: tuple[str, ...]
     parameters: int  # trained
-    best_epoch: int  # by validation loss
+    best_epoch: int  # by validation loss; of a linear head, the steps to its optimum
     curve: tuple[FinetunePoint, ...]
+    gradient_norm: float | None = None  # of a linear head's loss where its fit ended
     threshold: float | None  # on the model's P(labels[1]), two labels only: 0.5, by `logit_shift`
     mitigation: Literal["none", "resample", "reweigh", "augment", "leace"] = "none"
     mitigate_column: str | None = None  # whose groups it treats more alike; augment needs none

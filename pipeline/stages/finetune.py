@@ -78,6 +78,7 @@ def run(params: FinetuneParams, track: Track) -> FinetuneReport:
         parameters=trained.parameters,
         best_epoch=trained.best.epoch,
         curve=trained.best.curve,
+        gradient_norm=trained.best.gradient_norm,
         threshold=0.5 if len(task.labels) == 2 else None,
         private=_budget(task),
         logit_shift=trained.logit_shift,
@@ -153,6 +154,6 @@ def _teller(epochs: int, track: Track) -> Told:
     def tell(point: FinetunePoint) -> None:
         values = point.model_dump(exclude={"epoch"})
         track.metrics(values, point.epoch)
-        track.progress(point.epoch, epochs, "epochs", **values)
+        track.progress(min(point.epoch, epochs), epochs, "epochs", **values)
 
     return tell

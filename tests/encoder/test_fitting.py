@@ -41,16 +41,9 @@ def _ignore(point: FinetunePoint) -> None:
 
 @pytest.mark.parametrize(("kind", "l2"), [("none", 0.03), ("balanced", 0.03), ("none", 0.0)])
 def test_a_linear_head_reaches_the_optimum_that_scikit_learn_finds(kind: str, l2: float) -> None:
-    """Both minimise the same convex sum, C = 1 / (rows * l2), here with all rows in one batch.
-
-    The curve's end has the loss of that optimum. Without a penalty it is the least loss of the
-    curve as well, so that the head returned is the optimum itself.
-    """
+    """Both minimise the same convex sum, C = 1 / (rows * l2)."""
     train, rows = _sample(0), 150
-    params = finetune_params(
-        class_weights=kind, l2=l2, learning_rate=0.05, epochs=500, patience_epochs=500,
-        batch_rows=rows,
-    )  # fmt: skip
+    params = finetune_params(class_weights=kind, l2=l2)
     head, best = fit_head(train, train, 3, params, _ignore)
     z, y = train.features.double().numpy(), train.labels.numpy()
     rival = LogisticRegression(
@@ -61,9 +54,30 @@ def test_a_linear_head_reaches_the_optimum_that_scikit_learn_finds(kind: str, l2
     ).fit(z, y)
     expected, weights = rival.predict_proba(z), class_weights(train.labels, 3, params.class_weights)
     loss = np.mean(-np.log(expected[np.arange(rows), y]) * weights.numpy()[y])
-    assert best.curve[-1].validation_loss == pytest.approx(loss, abs=1e-4)
-    if l2 == 0:
-        np.testing.assert_allclose(head(train.features).softmax(1).detach(), expected, atol=5e-3)
+    assert best.curve[-1].train_loss == pytest.approx(loss, abs=1e-6)
+    assert best.curve[-1].validation_loss == pytest.approx(loss, abs=1e-6)
+    np.testing.assert_allclose(head(train.features).softmax(1).detach(), expected, atol=1e-5)
+
+
+def test_rows_weights_and_labels_weights_multiply_in_a_linear_head() -> None:
+    """Scikit-learn multiplies ``sample_weight`` with its balanced weights, which have no rows'."""
+    train = _sample(3)._replace(weights=torch.linspace(0.2, 2, 150))
+    params = finetune_params(class_weights="balanced", l2=0.03)
+    head, best = fit_head(train, train, 3, params, _ignore)
+    z, y = train.features.double().numpy(), train.labels.numpy()
+    each = class_weights(train.labels, 3, "balanced")[train.labels] * train.weights
+    rival = LogisticRegression(C=1 / (150 * 0.03), tol=1e-10, max_iter=10_000).fit(z, y, each)
+    np.testing.assert_allclose(head.output.weight.detach(), rival.coef_, atol=1e-5)
+    assert best.gradient_norm is not None
+    assert best.gradient_norm < 1e-7
+
+
+def test_neither_seed_nor_rate_has_a_part_in_a_linear_head() -> None:
+    heads = [
+        fit_head(_sample(0), _sample(1), 3, finetune_params(seed=seed, learning_rate=rate), _ignore)
+        for seed, rate in ((1, 1e-2), (2, 1e-5))
+    ]
+    assert torch.equal(heads[0][0].output.weight, heads[1][0].output.weight)
 
 
 def test_the_head_returned_is_that_of_the_least_validation_loss() -> None:

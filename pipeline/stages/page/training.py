@@ -32,8 +32,11 @@ def _guesses(report: PretrainReport) -> list[tuple[str, str, float]]:
 
 
 def head(report: FinetuneReport) -> shapes.Chart | None:
-    """Training and validation loss over passes through the rows, the one kept marked."""
-    if not report.curve:
+    """Training and validation loss over passes through the rows, the one kept marked.
+
+    None for a linear head, which is solved and has no passes.
+    """
+    if not report.curve or report.gradient_norm is not None:
         return None
     unit = "iteration" if report.mode == "frozen" else "epoch"
     train = tuple((float(point.epoch), point.train_loss) for point in report.curve)

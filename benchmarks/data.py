@@ -1,0 +1,148 @@
+"""Validate, split and tokenise of made documents, each stage as users start it: speed and memory.
+
+Documents are sentences of data/corpus in a new order, with copies, near copies, damage and labelled
+texts among them, by a fixed seed. Each stage is its own process, imports and MLflow included; its
+peak memory is what the kernel says of it. A quarter of the rows goes first: what then grows is what
+memory grows by. The rival of tokenise is the `tokenizers` library on some of the same texts, on all
+cores, nothing read or written.
+"""
+
+import itertools
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow.parquet
+
+from pipeline import layout, params
+from pipeline.adapters import sources
+from pipeline.encoder.tokenizer import load_tokenizer
+
+STAGES = ("validate", "split", "tokenise")
+ROWS = 1_000_000
+_FILE_ROWS = 100_000
+_SENTENCES = 10  # a document: about a kilobyte
+_SEED = 20260101
+_RIVAL_TEXTS, _RIVAL_BATCH = 100_000, 1024
+_ROOT = Path(__file__).parents[1]
+
+
+class Spent(NamedTuple):
+    """What a stage took."""
+
+    seconds: float
+    peak_mib: float
+
+
+class Measured(NamedTuple):
+    """What the stages and the rival took for one made data set."""
+
+    megabytes: float  # of text, in UTF-8
+    stages: dict[str, Spent]
+    rival_mb_per_s: float
+
+
+def compare(rows: int = ROWS) -> list[str]:
+    """Run the stages on a quarter of the rows and on all; return a Markdown table."""
+    quarter, whole = measure(rows // 4), measure(rows)
+    lines = [
+        f"{rows} documents, {whole.megabytes:.0f} MB of text, {os.cpu_count()} cores",
+        "",
+        "| stage | seconds | MB/s | peak MiB | peak MiB at a quarter of the rows |",
+        "|---|---|---|---|---|",
+    ]
+    for stage, (seconds, peak) in whole.stages.items():
+        rate, before = whole.megabytes / seconds, quarter.stages[stage].peak_mib
+        lines.append(f"| {stage} | {seconds:.1f} | {rate:.1f} | {peak:.0f} | {before:.0f} |")
+    ratio = whole.megabytes / whole.stages["tokenise"].seconds / whole.rival_mb_per_s
+    rival = f"`tokenizers` alone does {whole.rival_mb_per_s:.1f} MB/s"
+    return [*lines, "", f"{rival}; the stage has {ratio:.2f} of that."]
+
+
+def measure(rows: int) -> Measured:
+    """Make ``rows`` documents in a temporary folder, and run the stages on them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        megabytes = make_data(folder, rows) / 1e6
+        spent = {stage: _run_stage(stage, folder) for stage in STAGES}
+        return Measured(megabytes, spent, _time_rival(folder))
+
+
+def make_data(folder: Path, rows: int) -> int:
+    """Make a workspace of ``rows`` documents in ``folder``; return the bytes of their text."""
+    (folder / layout.CORPUS).mkdir(parents=True)
+    for kept in (layout.LABELLED, layout.MODELS):
+        (folder / kept).symlink_to(kept.absolute())
+    (folder / layout.PARAMS).write_bytes(layout.PARAMS.read_bytes())
+    texts = itertools.islice(make_texts(_read_sentences(), _read_labelled()), rows)
+    written = 0
+    for number, start in enumerate(range(0, rows, _FILE_ROWS)):
+        path = folder / layout.CORPUS / f"made{number:04}.jsonl"
+        with path.open("w", encoding="utf-8") as stream:
+            for text in itertools.islice(texts, min(_FILE_ROWS, rows - start)):
+                written += len(text.encode())
+                stream.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
+    return written
+
+
+def make_texts(sentences: Sequence[str], labelled: Sequence[str]) -> Iterator[str]:
+    """Yield documents without end; of a hundred, about four are not fit to be kept."""
+    draw = random.Random(_SEED)  # noqa: S311
+    last = ""
+    while True:
+        text = " ".join(draw.choices(sentences, k=_SENTENCES))
+        match draw.randrange(100):
+            case 0:
+                text = last  # a copy
+            case 1:
+                text = last.rpartition(" ")[0]  # a near copy
+            case 2:
+                text = text.replace("e", "\N{REPLACEMENT CHARACTER}", 1)
+            case 3:
+                text = f"{text} {draw.choice(labelled)}"
+        yield text
+        last = text
+
+
+def _read_sentences() -> list[str]:
+    texts = (row["text"] for batch in sources.read(layout.CORPUS, ("text",)) for row in batch.rows)
+    return [part for text in texts if text for part in re.split(r"(?<=[.!?])\s+", text)]
+
+
+def _read_labelled() -> list[str]:
+    read = sources.read(layout.LABELLED, ("text",))
+    return [row["text"] for batch in read for row in batch.rows if row["text"]]
+
+
+def _run_stage(stage: str, folder: Path) -> Spent:
+    """Run a stage as ``python -m pipeline STAGE`` in a workspace, whose data nobody records."""
+    env = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    env.pop("MLFLOW_TRACKING_URI", None)
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", stage], cwd=folder, env=env, stdout=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, f"{stage} ended with {process.returncode}"
+    return Spent(time.perf_counter() - started, usage.ru_maxrss / 1024)
+
+
+def _time_rival(folder: Path) -> float:
+    """Return the megabytes of text a second that `tokenizers` encodes."""
+    path = folder / layout.stage_dir("split") / "corpus_train.parquet"
+    table = pyarrow.parquet.ParquetFile(path)
+    texts = next(table.iter_batches(_RIVAL_TEXTS, columns=["text"])).column(0).to_pylist()
+    backend = load_tokenizer(params.load().tokenise.tokenizer).backend_tokenizer
+    started = time.perf_counter()
+    for start in range(0, len(texts), _RIVAL_BATCH):
+        backend.encode_batch_fast(texts[start : start + _RIVAL_BATCH], add_special_tokens=False)
+    return sum(len(text.encode()) for text in texts) / 1e6 / (time.perf_counter() - started)
