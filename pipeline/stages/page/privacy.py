@@ -1,7 +1,8 @@
 """What can be learnt of the training rows from the model."""
 
-from pipeline.reports import PrivacyReport
+from pipeline.reports import Membership, PrivacyReport
 from pipeline.stages.page import figures, shapes
+from pipeline.stages.page.language import mark, reported, say
 from pipeline.stages.page.shapes import Mark
 
 _EVEN = 0.5  # of pairs ordered rightly by chance
@@ -14,16 +15,16 @@ def membership(report: PrivacyReport) -> shapes.Intervals | None:
         return None
     rate = found.false_positive_rate
     return shapes.intervals(
-        "Training rows found by an attacker",
-        [("", [Mark("Share of training rows found", found.true_positive_rate)])],
-        reference=(rate, f"chance, {figures.decimal(rate, 2)}"),
+        say("Training rows found by an attacker"),
+        [("", [Mark(say("Share of training rows found"), found.true_positive_rate)])],
+        reference=(rate, say("chance, %(rate)s", rate=figures.decimal(rate, 2))),
         include=(0.0,),
     )
 
 
 def auc(report: PrivacyReport) -> str:
     """The share of pairs of a training row and another that the attack orders rightly."""
-    return figures.value(report.membership.auc) if report.membership else figures.UNMEASURED
+    return figures.value(report.membership.auc) if report.membership else figures.unmeasured()
 
 
 def in_words(report: PrivacyReport) -> str:
@@ -31,22 +32,44 @@ def in_words(report: PrivacyReport) -> str:
     found = report.membership
     if found is None:
         return "".join(
-            f"{attack} was not evaluated: {why}." for attack, why in report.not_evaluated.items()
+            say("%(what)s was not evaluated: %(why)s.", what=reported(attack), why=reported(why))
+            for attack, why in report.not_evaluated.items()
         )
     rate, chance = found.true_positive_rate, 100 * found.false_positive_rate
     if rate.point is None or rate.low is None or rate.high is None:
-        return f"Whether training rows can be told from others was not measured: {rate.note}."
-    low, point, high = (f"{100 * value:.1f}" for value in (rate.low, rate.point, rate.high))
-    told = (
-        f"An attacker who may take {chance:g}% of strangers for training rows finds "
-        f"{point}% of the training rows [{low}, {high}]"
-    )
-    if rate.low > found.false_positive_rate:
-        return f"{told}, more than the {chance:g}% of chance: the head remembers some of its rows."
-    if found.auc.low is not None and found.auc.low > _EVEN:
-        return (
-            f"{told}; chance alone gives {chance:g}%. But over all pairs of a training row and "
-            f"another the attack is right more often than chance, in {figures.value(found.auc)} of "
-            "them: the head remembers a little of its rows."
+        return say(
+            "Whether training rows can be told from others was not measured: %(why)s.",
+            why=reported(rate.note),
         )
-    return f"{told}; chance alone gives {chance:g}%, so no memory of its rows was shown."
+    low, point, high = (f"{100 * value:.1f}" for value in (rate.low, rate.point, rate.high))
+    return say(
+        _finding(found),
+        chance=f"{chance:g}",
+        point=point,
+        low=low,
+        high=high,
+        auc=figures.value(found.auc),
+    )
+
+
+def _finding(found: Membership) -> str:
+    """Return the message that tells whether rows are remembered: much, a little, or unseen."""
+    rate = found.true_positive_rate
+    if rate.low is not None and rate.low > found.false_positive_rate:
+        return mark(
+            "An attacker who may take %(chance)s%% of strangers for training rows finds %(point)s%%"
+            " of the training rows [%(low)s, %(high)s], more than the %(chance)s%% of chance: the"
+            " head remembers some of its rows."
+        )
+    if found.auc.low is not None and found.auc.low > _EVEN:
+        return mark(
+            "An attacker who may take %(chance)s%% of strangers for training rows finds %(point)s%%"
+            " of the training rows [%(low)s, %(high)s]; chance alone gives %(chance)s%%. But over"
+            " all pairs of a training row and another the attack is right more often than chance,"
+            " in %(auc)s of them: the head remembers a little of its rows."
+        )
+    return mark(
+        "An attacker who may take %(chance)s%% of strangers for training rows finds %(point)s%% of"
+        " the training rows [%(low)s, %(high)s]; chance alone gives %(chance)s%%, so no memory of"
+        " its rows was shown."
+    )
