@@ -4,6 +4,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from jinja2 import nodes
+from jinja2.ext import GETTEXT_FUNCTIONS, extract_from_ast
+
 from pipeline.policy.references import REFERENCES
 from pipeline.stages.page import mitigation
 from pipeline.stages.page.render import environment
@@ -14,20 +17,16 @@ PAGE = Path(mitigation.__file__).parent
 def in_templates() -> Iterator[str]:
     """Yield the text of every {% trans %} and every _("...") of the templates."""
     for path in sorted((PAGE / "templates").iterdir()):
-        source = path.read_text(encoding="utf-8")
-        for _, _, message in environment().extract_translations(source):  # type: ignore[attr-defined]
-            yield message if isinstance(message, str) else message[0]
-        yield from _said_in_template(source)
+        yield from _said(environment().parse(path.read_text(encoding="utf-8")))
 
 
-def _said_in_template(source: str) -> Iterator[str]:
-    from jinja2.ext import extract_from_ast
-
-    parsed = environment().parse(source)
-    for _, _, message in extract_from_ast(parsed, ["say"], babel_style=False):
-        yield message[0]
-    for _, _, message in extract_from_ast(parsed, ["plural"], babel_style=False):
-        yield message[0]
+def _said(template: nodes.Template) -> Iterator[str]:
+    functions = (*GETTEXT_FUNCTIONS, "say")
+    for _, _, found in extract_from_ast(template, functions, babel_style=False):
+        yield found[0]
+    for counted in template.find_all(nodes.Filter):
+        if counted.name == "plural":
+            yield counted.args[0].value
 
 
 def in_code() -> Iterator[str]:

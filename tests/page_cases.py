@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import report_factory
 from report_factory import estimate
@@ -45,14 +45,19 @@ Change = Callable[[Reports], Reports]
 
 
 def make_page(
-    change: Change = dict, provenance: Any = PROVENANCE, title: str = "A title"
+    change: Change = dict,
+    provenance: Any = PROVENANCE,
+    title: str = "A title",
+    language: Literal["en", "zh"] = "en",
 ) -> reports.PageReport:
     """Run the stage in the working directory on the factory's reports, changed."""
     shutil.copy(ROOT / "policy.yaml", "policy.yaml")
     files.write_json(Path("data/PROVENANCE.json"), provenance)
     for stage, made in change(report_factory.make(files.sha256_file(Path("policy.yaml")))).items():
         reports.write(stage, made)
-    return report.run(params.ReportParams(title=title, licence="apache-2.0"), Silent())
+    return report.run(
+        params.ReportParams(title=title, language=language, licence="apache-2.0"), Silent()
+    )
 
 
 def read_page() -> str:

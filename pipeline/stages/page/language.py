@@ -97,9 +97,11 @@ def read(path: Path) -> list[dict[str, str]]:
 
 @functools.cache
 def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
-    """Return the messages of reports that vary, as patterns, each with its translation."""
+    """Return the messages of reports that vary, as patterns: those of the most words first."""
     entries = read(CATALOGUES / language / "reports.yaml")
-    return [(_compile(each["en"]), each[language]) for each in entries if _PLACE.search(each["en"])]
+    varying = [each for each in entries if _PLACE.search(each["en"])]
+    varying.sort(key=lambda each: -len(_PLACE.sub("", each["en"])))
+    return [(_compile(each["en"]), each[language]) for each in varying]
 
 
 def _compile(message: str) -> re.Pattern[str]:

@@ -10,9 +10,8 @@ from typing import Any
 
 from pipeline import reports
 from pipeline.policy import evidence as paths
-from pipeline.policy.references import by_law
 from pipeline.reports import Estimate, Report
-from pipeline.stages.page import card, figures, language, limits, names, origins
+from pipeline.stages.page import card, figures, language, limits, names, origins, verdict
 from pipeline.stages.page.evidence import Evidence
 from pipeline.stages.page.language import mark, say
 from pipeline.stages.page.render import Cited, environment
@@ -69,7 +68,6 @@ def _show_mapping(value: dict[str, Any]) -> str:
 
 
 def _views(evidence: Evidence, as_json: dict[str, Any]) -> dict[str, Any]:
-    referred = [name for verdict in evidence.decision.verdicts for name in verdict.references]
     gaps, groups = _group_paths(evidence)
     return {
         **vars(evidence),
@@ -84,10 +82,7 @@ def _views(evidence: Evidence, as_json: dict[str, Any]) -> dict[str, Any]:
             if _CITABLE.fullmatch(each.name)
         ],
         "observed": _observed(evidence, as_json),
-        "laws": [
-            (say(law.title), law.date, language.reported(told), say(law.applies))
-            for law, told in by_law(referred)
-        ],
+        "laws": verdict.laws(evidence.decision),
         "sources": origins.summary(evidence.provenance),
         "limits": limits.told(),
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.policy.evidence import parse_path
 from pipeline.policy.gate import Decision, RuleVerdict
-from pipeline.policy.references import REFERENCES, Reference, by_law
+from pipeline.policy.references import REFERENCES, Law, Reference
 from pipeline.reports import Estimate
 from pipeline.stages.page import figures, shapes
 from pipeline.stages.page.language import is_english, reported, say
@@ -140,17 +140,29 @@ def unevaluated(decision: Decision) -> shapes.Table | None:
 
 def references(decision: Decision) -> shapes.Table | None:
     """The laws and standards that the rules refer to; None where they refer to none."""
-    ids = [name for each in decision.verdicts for name in each.references]
     rows = [
-        (
-            say("%(title)s, of %(date)s", title=say(law.title), date=law.date),
-            reported(told),
-            say(law.applies),
-        )
-        for law, told in by_law(ids)
+        (say("%(title)s, of %(date)s", title=title, date=date), passages, applies)
+        for title, date, passages, applies in laws(decision)
     ]
     columns = (say("Law or standard"), say("Passages"), say("To whom it applies, and when not"))
     return shapes.Table(say("Laws and standards"), columns, tuple(rows)) if rows else None
+
+
+def laws(decision: Decision) -> list[tuple[str, str, str, str]]:
+    """Return title, date, passages and reach of each law or standard that the rules refer to."""
+    wanted = {name for each in decision.verdicts for name in each.references}
+    passages: dict[Law, list[str]] = {}
+    for name, reference in REFERENCES.items():
+        if name in wanted:
+            passages.setdefault(reference.law, []).append(_passage(reference))
+    return [
+        (say(law.title), law.date, say("; ").join(told), say(law.applies))
+        for law, told in passages.items()
+    ]
+
+
+def _passage(reference: Reference) -> str:
+    return say("%(place)s, %(subject)s", place=say(reference.place), subject=say(reference.subject))
 
 
 def upper_limit(decision: Decision, path: str, entry: Any) -> float | None:

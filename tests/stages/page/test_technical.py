@@ -10,7 +10,7 @@ import pytest
 import report_factory
 from page_cases import ODD, PROVENANCE, make_page
 
-from pipeline.policy.references import REFERENCES, by_law
+from pipeline.policy.references import REFERENCES
 from pipeline.stages.page.card import escape
 from pipeline.stages.page.limits import LIMITS
 
@@ -66,8 +66,8 @@ def assert_told(shown: str, values: list[Any]) -> None:
 def sentences(text: str) -> list[str]:
     """Sentences and table rows, without headings and what is quoted from the project's tables."""
     quoted = [*LIMITS]
-    for law, passages in by_law(REFERENCES):
-        quoted += [law.title, law.date, law.applies, *passages.split("; ")]
+    for each in REFERENCES.values():
+        quoted += [each.law.title, each.law.date, each.law.applies, f"{each.place}, {each.subject}"]
     for each in sorted(map(escape, quoted), key=len, reverse=True):
         text = text.replace(each, "")
     blocks = [b for b in re.split(r"\n\n|\n(?=[|#-])", text) if not b.startswith("#")]
