@@ -48,7 +48,8 @@ def _gap(gap: Gap, decision: Decision) -> Mark:
     name = names.plain(gap.metric) + (say(" (%(label)s)", label=gap.label) if gap.label else "")
     between = ""
     if any(gap.widest):
-        between = say(", %(one)s and %(other)s", one=gap.widest[0], other=gap.widest[1])
+        one, other = map(names.group, gap.widest)
+        between = say(", %(one)s and %(other)s", one=one, other=other)
     limit = upper_limit(decision, "audit.gaps.gap", gap)
     return Mark(name + between, gap.gap, limit=limit)
 
@@ -67,7 +68,7 @@ def groups(report: AuditReport) -> tuple[shapes.Intervals, ...]:
 
 def _rate(scores: Sequence[GroupScore], rate: str) -> Iterable[tuple[str, list[Mark]]]:
     for label in dict.fromkeys(score.label for score in scores):
-        marks = [Mark(s.value, getattr(s, rate)) for s in scores if s.label == label]
+        marks = [Mark(names.group(s.value), getattr(s, rate)) for s in scores if s.label == label]
         yield names.plain(rate) + (say(", %(label)s", label=label) if label else ""), marks
 
 

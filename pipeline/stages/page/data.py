@@ -124,7 +124,9 @@ def _by_value(column: str, parts: list[dict[str, int]]) -> shapes.Table:
     return shapes.Table(
         say("Rows by %(column)s", column=names.plain(column, first=False)),
         (names.plain(column), say("Train"), say("Validation"), say("Test")),
-        tuple(_rows(value, [part.get(value, 0) for part in parts]) for value in values),
+        tuple(
+            _rows(names.group(value), [part.get(value, 0) for part in parts]) for value in values
+        ),
         numeric=frozenset({1, 2, 3}),
     )
 

@@ -67,7 +67,7 @@ def _group(score: GroupScore, scores: Sequence[GroupScore]) -> tuple[str, ...]:
 def _named(score: GroupScore, scores: Sequence[GroupScore]) -> str:
     """Return a group's name, and which label is the positive one where there are several."""
     several = len({each.label for each in scores}) > 1
-    return score.value + (say(" (%(label)s)", label=score.label) if several else "")
+    return names.group(score.value) + (say(" (%(label)s)", label=score.label) if several else "")
 
 
 def rankings(report: AuditReport) -> tuple[shapes.Intervals, ...]:

@@ -1,5 +1,7 @@
 """Figures as text: rounded for reading, with interval and support."""
 
+import functools
+
 from pipeline.reports import Estimate
 from pipeline.stages.page.language import is_english, say
 
@@ -62,12 +64,15 @@ def listing(items: list[str]) -> str:
     """Return ``a``, ``a and b`` or ``a, b and c``."""
     if len(items) < 2:
         return "".join(items)
-    return say("%(others)s and %(last)s", others=say(", ").join(items[:-1]), last=items[-1])
+    others = functools.reduce(
+        lambda told, item: say("%(items)s, %(item)s", items=told, item=item), items[:-1]
+    )
+    return say("%(others)s and %(last)s", others=others, last=items[-1])
 
 
 def sentence(text: str) -> str:
     """Return a text as a sentence: a capital first, a full stop last."""
-    begun = text[:1].upper() + text[1:]
+    begun = text[:1].upper() + text[1:] if is_english() else text
     if begun.endswith((".", "!", "?", "。")):
         return begun
     return say("%(sentence)s.", sentence=begun)

@@ -55,6 +55,11 @@ def is_english() -> bool:
     return _language.get() == "en"
 
 
+def space() -> str:
+    """Return what stands between two sentences."""
+    return " " if is_english() else ""
+
+
 def mark(message: str) -> str:
     """Return a message as it is: it is translated where it is shown, by `say` or `known`."""
     return message

@@ -33,8 +33,9 @@ LIMITS = (
         " genders and American usage. They can show a bias and not that there is none."
     ),
     mark(
-        "Nothing here tests whether the model reveals its training texts, withstands texts made"
-        " to deceive it, or should be used at all for a decision about a person."
+        "Whether training texts can be got out of the model was tried by no more than the attacks"
+        " shown here. Whether it withstands texts made to deceive it, and whether it should be"
+        " used at all for a decision about a person, was not tested."
     ),
 )
 

@@ -31,6 +31,11 @@ _KNOWN = {  # as they stand inside a sentence
 }
 
 
+def group(value: str) -> str:
+    """Return a group's name: our own, of pipeline/text/identity.py, in the page's language."""
+    return translate(value) if value in {"female", "male", "both", "none"} else value
+
+
 def plain(name: str, first: bool = True) -> str:
     """Return the words of a name; ``first`` says that they begin a line, with a capital.
 

@@ -69,7 +69,7 @@ def environment(finalize: Callable[[Any], str] | None = None) -> jinja2.Environm
         "reported": language.reported,
         "breakable": breakable,
     }
-    made.globals |= {"say": language.say, "listing": figures.listing}
+    made.globals |= {"say": language.say, "space": language.space, "listing": figures.listing}
     return made
 
 

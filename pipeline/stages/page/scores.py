@@ -48,7 +48,7 @@ def paired(report: EvaluateReport) -> shapes.Table:
     """The model against each rival on the same rows."""
     return shapes.Table(
         say("Accuracy against each baseline on the same test rows"),
-        (say("Against"), say("Difference"), say("p"), say("Test")),
+        (say("Against"), say("Difference"), say("p"), say("Method")),
         tuple(_paired(test) for test in report.versus.values()),
     )
 
@@ -81,7 +81,7 @@ def per_group(report: EvaluateReport) -> tuple[shapes.Intervals, ...]:
     return tuple(
         shapes.intervals(
             say("Accuracy by %(column)s", column=names.plain(column, first=False)),
-            [("", [Mark(value, estimate) for value, estimate in groups.items()])],
+            [("", [Mark(names.group(value), estimate) for value, estimate in groups.items()])],
             reference=None if overall is None else (overall, say("all test rows")),
         )
         for column, groups in report.model.per_group.items()

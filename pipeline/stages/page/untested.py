@@ -92,7 +92,7 @@ def left_out(report: AuditReport) -> list[tuple[str, str]]:
             say(
                 "%(column)s %(value)s: gap of %(metrics)s",
                 column=names.plain(column, first=False),
-                value=value,
+                value=names.group(value),
                 metrics=figures.listing(metrics),
             ),
             reported(reason),

@@ -8,7 +8,7 @@ from pipeline.policy.gate import Decision, RuleVerdict
 from pipeline.policy.references import REFERENCES, Law, Reference
 from pipeline.reports import Estimate
 from pipeline.stages.page import figures, shapes
-from pipeline.stages.page.language import is_english, reported, say
+from pipeline.stages.page.language import reported, say, space
 
 _WORST_FIRST = ("fail", "not_evaluated", "inconclusive", "pass")
 
@@ -87,7 +87,7 @@ def _rule(each: RuleVerdict) -> Rule:
 
 
 def _why(each: RuleVerdict) -> str:
-    return f"{reported(each.why)}{' ' if is_english() else ''}{_reason(each)}"
+    return f"{reported(each.why)}{space()}{_reason(each)}"
 
 
 def _place(reference: Reference) -> str:
