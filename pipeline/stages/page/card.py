@@ -121,7 +121,10 @@ def _views(evidence: Evidence) -> dict[str, Any]:
             (names.plain(gap.column, first=False), names.plain(gap.metric), figures.figure(gap.gap))
             for gap in audit.gaps
         ],
-        "flips": [(each.name, figures.figure(each.flip_rate)) for each in audit.counterfactuals],
+        "flips": [
+            (names.plain(each.name), figures.figure(each.flip_rate))
+            for each in audit.counterfactuals
+        ],
         "behaviour": [
             (
                 names.plain(each.name),

@@ -77,10 +77,12 @@ def say(message: str, **values: Any) -> str:
 
 def reported(text: str) -> str:
     """Return a report's text in the language of the page where it fits a known message."""
-    if is_english() or not text:
+    if is_english():
         return text
     if text in catalogue(_language.get()):
-        return translate(text) % {}
+        return say(text)
+    if " " not in text:
+        return text  # a digest, a path or a figure is of no language
     for pattern, translation in _patterns(_language.get()):
         if found := pattern.fullmatch(text):
             return translation % {name: reported(part) for name, part in found.groupdict().items()}

@@ -1,6 +1,6 @@
 """Names of metrics, columns and checks as a reader sees them."""
 
-from pipeline.stages.page.language import mark, translate
+from pipeline.stages.page.language import mark, say, translate
 
 _KNOWN = {  # as they stand inside a sentence
     "macro_f1": mark("macro-F1"),
@@ -31,9 +31,15 @@ _KNOWN = {  # as they stand inside a sentence
 }
 
 
+_OWN_GROUPS = ("female", "male", "both", "none")  # of pipeline/text/identity.py
+_CROSSED = mark(" x ")  # joins the values, or the columns, of an intersection
+_JOINTS = (mark(": "), mark(" vs "), _CROSSED)
+
+
 def group(value: str) -> str:
-    """Return a group's name: our own, of pipeline/text/identity.py, in the page's language."""
-    return translate(value) if value in {"female", "male", "both", "none"} else value
+    """Return a group's name: our own in the language of the page, the data's as it is."""
+    parts = value.split(_CROSSED)
+    return say(_CROSSED).join(translate(part) if part in _OWN_GROUPS else part for part in parts)
 
 
 def plain(name: str, first: bool = True) -> str:
@@ -41,5 +47,14 @@ def plain(name: str, first: bool = True) -> str:
 
     A name that no message knows is the data's and stays in its own language.
     """
-    words = translate(_KNOWN.get(name, name.replace("_", " ")))
+    words = _in_words(_KNOWN.get(name, name.replace("_", " ")))
     return words[:1].upper() + words[1:] if first else words
+
+
+def _in_words(name: str) -> str:
+    """Translate a name, or each of those that it joins, as in ``men vs women``."""
+    whole = translate(name)
+    for joint in _JOINTS:
+        if whole == name and joint in name:
+            return say(joint).join(map(_in_words, name.split(joint)))
+    return whole
