@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 CATALOGUES = Path(__file__).parent / "locale"
 TAGS = {"en": "en", "zh": "zh-CN"}  # of HTML, by language
+_BETWEEN = "; "  # two remarks of a report
 _PLACE = re.compile(r"%\((\w+)\)s")
 _language = ContextVar("language", default="en")
 
@@ -86,7 +87,10 @@ def reported(text: str) -> str:
     for pattern, translation in _patterns(_language.get()):
         if found := pattern.fullmatch(text):
             return translation % {name: reported(part) for name, part in found.groupdict().items()}
-    return English(text)
+    parts = [reported(part) for part in text.split(_BETWEEN)] if _BETWEEN in text else []
+    if not parts or any(isinstance(part, English) for part in parts):
+        return English(text)
+    return say(_BETWEEN).join(parts)
 
 
 @functools.cache
@@ -112,11 +116,13 @@ def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
 
 
 def _compile(message: str) -> re.Pattern[str]:
-    """Return the pattern of a message: text as it stands, anything in a ``%(name)s``."""
+    """Return the pattern of a message: text as it stands, in a ``%(name)s`` one remark."""
     parts = _PLACE.split(message)  # text and names by turns
     return re.compile(
         "".join(
-            f"(?P<{part}>.+?)" if index % 2 else re.escape(part.replace("%%", "%"))
+            f"(?P<{part}>(?:(?!{_BETWEEN}).)+?)"
+            if index % 2
+            else re.escape(part.replace("%%", "%"))
             for index, part in enumerate(parts)
         ),
         re.DOTALL,

@@ -31,15 +31,15 @@ _KNOWN = {  # as they stand inside a sentence
 }
 
 
-_OWN_GROUPS = ("female", "male", "both", "none")  # of pipeline/text/identity.py
+_OWN = ("gender", "origin", "domain", "female", "male", "both", "none")
 _CROSSED = mark(" x ")  # joins the values, or the columns, of an intersection
-_JOINTS = (mark(": "), mark(" vs "), _CROSSED)
+_JOINTS = (mark(": "), mark(", "), mark(" vs "), _CROSSED)
 
 
 def group(value: str) -> str:
-    """Return a group's name: our own in the language of the page, the data's as it is."""
+    """Return a group's or a column's name: our own translated, the data's as it is."""
     parts = value.split(_CROSSED)
-    return say(_CROSSED).join(translate(part) if part in _OWN_GROUPS else part for part in parts)
+    return say(_CROSSED).join(translate(part) if part in _OWN else part for part in parts)
 
 
 def plain(name: str, first: bool = True) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.stages.page import figures, shapes
 from pipeline.stages.page.evidence import Evidence
-from pipeline.stages.page.language import say
+from pipeline.stages.page.language import reported, say
 
 Files = dict[str, dict[str, Any]]  # path below data/ -> what is known of it
 
@@ -61,6 +61,7 @@ def names(provenance: dict[str, Any], folder: str) -> list[str]:
 
 def digests(evidence: Evidence) -> shapes.Table:
     """The SHA-256 of what was used, by which another run can be compared with this one."""
+    benchmarks = evidence.audit.benchmark_digests
     rows = [
         (say("policy.yaml, read before any test row"), evidence.evaluate.policy_digest),
         (say("Corpus kept"), evidence.validate.corpus.digest),
@@ -68,6 +69,6 @@ def digests(evidence: Evidence) -> shapes.Table:
         (say("Test rows"), evidence.split.test.digest),
         (say("Tokenizer"), evidence.tokenise.tokenizer_digest),
         (say("Encoder's weights"), evidence.pretrain.encoder_digest),
-        *sorted(evidence.audit.benchmark_digests.items()),
+        *sorted((reported(name), digest) for name, digest in benchmarks.items()),
     ]
     return shapes.Table(say("Digests (SHA-256)"), (say("Of"), "SHA-256"), tuple(rows))

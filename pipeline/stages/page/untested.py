@@ -67,7 +67,7 @@ def _items(value: Any) -> Iterator[tuple[str, Any]]:
         for field in type(value).model_fields:
             yield names.plain(field, first=False), getattr(value, field)
     elif isinstance(value, dict):
-        yield from value.items()
+        yield from ((names.group(name), item) for name, item in value.items())
     elif isinstance(value, tuple):
         for item in value:
             yield _identity(item), item
