@@ -108,7 +108,7 @@ def _observed(evidence: Evidence, as_json: dict[str, Any]) -> list[tuple[str, An
     rows = []
     for each in evidence.decision.verdicts:
         try:
-            seen = cite(as_json, each.metric)
+            seen: str = cite(as_json, each.metric)
         except paths.MissingEvidenceError:
             seen = say("nothing")
         rows.append((each.rule, seen, names.plain(each.verdict, first=False)))

@@ -10,6 +10,7 @@ import messages
 import pytest
 import yaml
 from huggingface_hub import ModelCard
+from markupsafe import escape
 from page_cases import HOSTILE, ODD, ROOT, make_page, read_page
 
 from pipeline.policy.rules import load
@@ -160,6 +161,7 @@ def test_a_sentence_without_translation_is_shown_in_english() -> None:
     with speaking("zh"):
         assert say("Nobody put this in Chinese: %(n)s.", n=3) == "Nobody put this in Chinese: 3."
         assert breakable(reported("<b> is odd")) == '<span lang="en">&lt;b&gt; is odd</span>'
+        assert escape(reported("<b> is odd")) == '<span lang="en">&lt;b&gt; is odd</span>'
     assert reported("<b> is odd") == "<b> is odd"
 
 
