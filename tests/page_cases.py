@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import report_factory
 from report_factory import estimate
@@ -13,12 +13,15 @@ from report_factory import estimate
 from pipeline import files, params, reports
 from pipeline.reports import Estimate, Report
 from pipeline.stages import report
-from pipeline.stages.audits import preferences
+from pipeline.stages.audits import canaries, preferences
 from pipeline.track import Silent
 
 ROOT = Path(__file__).parents[1]
 HOSTILE = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
 UNDEFINED = Estimate(point=None, low=None, high=None, n=7, note="fewer than 50 rows")
+BUDGET = reports.PrivateFit(
+    epsilon=7.99, delta=1e-5, clip_norm=1, noise_multiplier=0.83, sample_rate=0.02, steps=2850
+)
 PROVENANCE = {
     "source": "packages",
     "files": {
@@ -45,14 +48,19 @@ Change = Callable[[Reports], Reports]
 
 
 def make_page(
-    change: Change = dict, provenance: Any = PROVENANCE, title: str = "A title"
+    change: Change = dict,
+    provenance: Any = PROVENANCE,
+    title: str = "A title",
+    language: Literal["en", "zh"] = "en",
 ) -> reports.PageReport:
     """Run the stage in the working directory on the factory's reports, changed."""
     shutil.copy(ROOT / "policy.yaml", "policy.yaml")
     files.write_json(Path("data/PROVENANCE.json"), provenance)
     for stage, made in change(report_factory.make(files.sha256_file(Path("policy.yaml")))).items():
         reports.write(stage, made)
-    return report.run(params.ReportParams(title=title, licence="apache-2.0"), Silent())
+    return report.run(
+        params.ReportParams(title=title, language=language, licence="apache-2.0"), Silent()
+    )
 
 
 def read_page() -> str:
@@ -156,7 +164,9 @@ def one_group(made: Reports) -> Reports:
 
 
 def nothing_audited(made: Reports) -> Reports:
-    """No groups, no exchanges, no benchmark; a language model that knows no language."""
+    """No groups, no exchanges, no benchmark, no attack; a language model that knows no language."""
+    whys = {"Membership inference": "no reason given", canaries.CANARIES: canaries.INCOMPETENT}
+    made = replaced(made, "export", torch_bytes=None, formats=())
     return replaced(
         made,
         "audit",
@@ -165,6 +175,7 @@ def nothing_audited(made: Reports) -> Reports:
         counterfactuals=(),
         crows_pairs=None,
         intrinsic=preferences.refuse(preferences.INCOMPETENT),
+        privacy=reports.PrivacyReport(membership=None, not_evaluated=whys),
         competent=False,
         competence="data/benchmarks/crows_pairs.csv is absent",
     )
@@ -174,6 +185,25 @@ def untrained(made: Reports) -> Reports:
     """No step of training: the initial weights are kept."""
     made = replaced(made, "pretrain", curve=(), tokens=0, steps=0, origin="scratch")
     return replaced(made, "finetune", curve=())
+
+
+def smaller_and_private(made: Reports) -> Reports:
+    """An encoder cut and taught, a head with differential privacy, sentences, a found secret."""
+    audit: Any = made["audit"]
+    (of_words, *_), secrets = audit.intrinsic.associations, audit.privacy.canaries
+    pairs = {"targets": ("MaleNames", "FemaleNames"), "attributes": ("Career", "Family")}
+    of_sentences = of_words.model_copy(update={"name": "SEAT sent-weat6", **pairs})
+    levels = tuple(level.model_copy(update={"p_value": 0.001}) for level in secrets.levels[2:])
+    found = secrets.model_copy(update={"levels": levels})
+    made = replaced(
+        made,
+        "audit",
+        intrinsic=audit.intrinsic.model_copy(update={"sentences": (of_sentences,)}),
+        privacy=audit.privacy.model_copy(update={"canaries": found}),
+    )
+    losses = {"teacher_loss": 5.63, "initial_loss": 9.1, "final_loss": 5.9}
+    made = replaced(made, "compress", method="distil", parameters=18_000_000, tokens=9, **losses)
+    return replaced(made, "finetune", private=BUDGET)
 
 
 def undefined_figures(made: Reports) -> Reports:
@@ -205,5 +235,6 @@ ODD: dict[str, Change] = {
     "one group": one_group,
     "nothing audited": nothing_audited,
     "untrained": untrained,
+    "smaller and private": smaller_and_private,
     "undefined figures": undefined_figures,
 }

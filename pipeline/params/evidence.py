@@ -107,7 +107,7 @@ class ReportParams(Section):
     """The page and the model card."""
 
     title: str
-    language: Literal["en"] = "en"
+    language: Literal["en", "zh"] = "en"  # of the page, the card and the technical file
     licence: str  # of the model, for its card
 
 

@@ -4,7 +4,6 @@ A reference says why somebody may be asked for a figure. That a rule passes is n
 is kept: `applies` says to whom the text speaks, and when it does not.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -78,14 +77,3 @@ REFERENCES: dict[str, Reference] = {
     "cn-genai-4": Reference(_CHINA, "Article 4(2)", "against discrimination"),
     "cn-genai-7": Reference(_CHINA, "Article 7", "training data"),
 }
-
-
-def by_law(ids: Iterable[str]) -> list[tuple[Law, str]]:
-    """Return the laws that references are to, each with its passages in words."""
-    wanted = set(ids)
-    passages: dict[Law, list[str]] = {}
-    for name, reference in REFERENCES.items():
-        if name in wanted:
-            passage = f"{reference.place}, {reference.subject}"
-            passages.setdefault(reference.law, []).append(passage)
-    return [(law, "; ".join(told)) for law, told in passages.items()]

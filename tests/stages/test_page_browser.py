@@ -114,6 +114,27 @@ def test_no_page_is_wider_than_its_screen(tab: browser.Tab, case: str, width: st
     assert tab.evaluate(OVERFLOWING) == []
 
 
+@pytest.mark.parametrize("width", WIDTHS_PX)
+def test_the_chinese_page_is_no_wider_than_its_screen(tab: browser.Tab, width: str) -> None:
+    """Against the browser's layout; lines of Chinese break anywhere, its long names do not."""
+    make_page(language="zh")
+    tab.open(PAGE, WIDTHS_PX[width])
+    assert tab.evaluate("document.documentElement.lang") == "zh-CN"
+    assert tab.evaluate("document.documentElement.scrollWidth") <= WIDTHS_PX[width]
+    assert tab.evaluate(OVERFLOWING) == []
+
+
+def test_what_is_folded_on_a_screen_is_printed(tab: browser.Tab) -> None:
+    make_page()
+    tab.open(PAGE, media="print")
+    heights = tab.evaluate(
+        "[...document.querySelectorAll('details table, details ul')]"
+        ".map(e => e.checkVisibility({contentVisibilityAuto: true}) && e.offsetHeight)"
+    )
+    assert len(heights) > 5
+    assert min(heights) > 20
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("media", ["screen", "print"])
 def test_all_text_stands_out_from_its_background(tab: browser.Tab, scheme: str, media: str) -> None:

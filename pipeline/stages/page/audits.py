@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pipeline.policy.gate import Decision
 from pipeline.reports import AuditReport, Counterfactual, Gap, GroupScore, PairScore
 from pipeline.stages.page import figures, names, shapes
+from pipeline.stages.page.language import say
 from pipeline.stages.page.shapes import Mark
 from pipeline.stages.page.verdict import upper_limit
 
@@ -33,19 +34,22 @@ def gaps(report: AuditReport, decision: Decision) -> shapes.Intervals | None:
         return None
     listed = [
         (
-            f"Between groups of {names.plain(column, first=False)}",
+            say("Between groups of %(column)s", column=names.plain(column, first=False)),
             [_gap(gap, decision) for gap in report.gaps if gap.column == column],
         )
         for column in columns
     ]
     return shapes.intervals(
-        "Widest gap between two groups", listed, limit_name="tolerance", include=(0.0,)
+        say("Widest gap between two groups"), listed, limit_name=say("tolerance"), include=(0.0,)
     )
 
 
 def _gap(gap: Gap, decision: Decision) -> Mark:
-    name = names.plain(gap.metric) + (f" ({gap.label})" if gap.label else "")
-    between = f", {gap.widest[0]} and {gap.widest[1]}" if any(gap.widest) else ""
+    name = names.plain(gap.metric) + (say(" (%(label)s)", label=gap.label) if gap.label else "")
+    between = ""
+    if any(gap.widest):
+        one, other = map(names.group, gap.widest)
+        between = say(", %(one)s and %(other)s", one=one, other=other)
     limit = upper_limit(decision, "audit.gaps.gap", gap)
     return Mark(name + between, gap.gap, limit=limit)
 
@@ -54,7 +58,7 @@ def groups(report: AuditReport) -> tuple[shapes.Intervals, ...]:
     """Rates of each group of each column, a rate at a time; beyond two labels, of each label."""
     return tuple(
         shapes.intervals(
-            f"Rates by {names.plain(column, first=False)}",
+            say("Rates by %(column)s", column=names.plain(column, first=False)),
             [group for rate in _RATES for group in _rate(scores, rate)],
         )
         for column, scores in report.groups.items()
@@ -64,8 +68,8 @@ def groups(report: AuditReport) -> tuple[shapes.Intervals, ...]:
 
 def _rate(scores: Sequence[GroupScore], rate: str) -> Iterable[tuple[str, list[Mark]]]:
     for label in dict.fromkeys(score.label for score in scores):
-        marks = [Mark(s.value, getattr(s, rate)) for s in scores if s.label == label]
-        yield names.plain(rate) + (f", {label}" if label else ""), marks
+        marks = [Mark(names.group(s.value), getattr(s, rate)) for s in scores if s.label == label]
+        yield names.plain(rate) + (say(", %(label)s", label=label) if label else ""), marks
 
 
 def flips(report: AuditReport, decision: Decision) -> shapes.Intervals | None:
@@ -78,13 +82,13 @@ def flips(report: AuditReport, decision: Decision) -> shapes.Intervals | None:
         )
         for each in report.counterfactuals
     }
-    return _exchanges("Share of texts whose predicted label changes", marks)
+    return _exchanges(say("Share of texts whose predicted label changes"), marks)
 
 
 def changes(report: AuditReport) -> shapes.Intervals | None:
     """The mean change of the score when the terms change."""
     marks = {each.name: Mark(_pair(each.name), each.mean_change) for each in report.counterfactuals}
-    return _exchanges("Mean change of the score", marks, reference=(0.0, "no change"))
+    return _exchanges(say("Mean change of the score"), marks, reference=(0.0, say("no change")))
 
 
 def _exchanges(
@@ -95,12 +99,15 @@ def _exchanges(
         return None
     texts = [mark for name, mark in marks.items() if not name.startswith(_TEMPLATES)]
     templates = [mark for name, mark in marks.items() if name.startswith(_TEMPLATES)]
-    listed = [("Terms exchanged in test texts", texts), ("Two groups in templates", templates)]
+    listed = [
+        (say("Terms exchanged in test texts"), texts),
+        (say("Two groups in templates"), templates),
+    ]
     return shapes.intervals(
         caption,
         [group for group in listed if group[1]],
         reference=reference,
-        limit_name="tolerance",
+        limit_name=say("tolerance"),
         include=(0.0,),
     )
 
@@ -127,15 +134,15 @@ def _largest(each: Counterfactual) -> Sequence[tuple[str, str, float, float]]:
 def crows_pairs(score: PairScore) -> shapes.Intervals:
     """The share of pairs in which the stereotype is preferred, in percent, beside an even 50."""
     whole = [
-        Mark("All pairs", score.score),
+        Mark(say("All pairs"), score.score),
         Mark(names.plain("stereo"), score.stereo),
         Mark(names.plain("antistereo"), score.antistereo),
     ]
     types = [Mark(names.plain(kind), estimate) for kind, estimate in score.per_type.items()]
     return shapes.intervals(
-        "CrowS-Pairs: pairs in which the stereotype is preferred, in percent",
-        [("", whole), *([("By type of bias", types)] if types else [])],
-        reference=(_EVEN_PERCENT, "no preference, 50"),
+        say("CrowS-Pairs: pairs in which the stereotype is preferred, in percent"),
+        [("", whole), *([(say("By type of bias"), types)] if types else [])],
+        reference=(_EVEN_PERCENT, say("no preference, 50")),
         include=(0.0, 100.0),
         digits=1,
     )

@@ -2,6 +2,7 @@
 
 from pipeline.reports import CanaryReport, Estimate, PrivacyReport
 from pipeline.stages.page import figures, shapes
+from pipeline.stages.page.language import reported, say, space
 from pipeline.stages.page.shapes import Mark
 
 _NAME = "Planted secrets"
@@ -13,11 +14,17 @@ def exposures(report: PrivacyReport) -> shapes.Intervals | None:
     found = report.canaries
     if found is None:
         return None
-    marks = [Mark(f"Planted {level.name}", level.exposure) for level in found.levels]
+    marks = [
+        Mark(say("Planted %(often)s", often=reported(level.name)), level.exposure)
+        for level in found.levels
+    ]
     return shapes.intervals(
-        "Exposure of planted secrets, in bits",
+        say("Exposure of planted secrets, in bits"),
         [("", marks)],
-        reference=(found.chance_bits, f"chance, {figures.decimal(found.chance_bits, 2)}"),
+        reference=(
+            found.chance_bits,
+            say("chance, %(rate)s", rate=figures.decimal(found.chance_bits, 2)),
+        ),
         include=(0.0, found.most_bits),
         digits=2,
     )
@@ -28,30 +35,39 @@ def in_words(report: PrivacyReport) -> str:
     found = report.canaries
     if found is None:
         why = report.not_evaluated.get(_NAME, "no reason given")
-        return f"Whether the language model remembers its text was not tested: {why}."
-    return f"{_remembered(found)} {_read(found)}"
+        return say(
+            "Whether the language model remembers its text was not tested: %(why)s.",
+            why=reported(why),
+        )
+    return f"{_remembered(found)}{space()}{_read(found)}"
 
 
 def _remembered(found: CanaryReport) -> str:
     planted = [level for level in found.levels if level.repeats]
     known = [level for level in planted if level.p_value is not None and level.p_value < _SEEN]
     if not known:
-        least = _least([level.exposure for level in planted])
-        return f"No memory of a planted secret was shown{least}."
+        return _unseen([level.exposure for level in planted])
     least_often = min(known, key=lambda level: level.repeats)
-    return (
-        f"The language model remembers secrets that were planted {least_often.name}: they rank "
-        f"higher among {figures.count(found.candidates)} others than chance explains."
+    return say(
+        "The language model remembers secrets that were planted %(often)s: they rank higher among"
+        " %(candidates)s others than chance explains.",
+        often=reported(least_often.name),
+        candidates=figures.count(found.candidates),
     )
 
 
-def _least(estimates: list[Estimate]) -> str:
+def _unseen(estimates: list[Estimate]) -> str:
     seen = [each.detectable for each in estimates if each.detectable is not None]
-    return f"; a mean of {figures.decimal(max(seen), 1)} bits would be seen" if seen else ""
+    if not seen:
+        return say("No memory of a planted secret was shown.")
+    return say(
+        "No memory of a planted secret was shown; a mean of %(bits)s bits would be seen.",
+        bits=figures.decimal(max(seen), 1),
+    )
 
 
 def _read(found: CanaryReport) -> str:
     """Say how often training met the secrets: it may read a part of its text."""
     most = max(found.levels, key=lambda level: level.repeats)
     times = figures.decimal(most.times_read / most.repeats, 2)
-    return f"Training met each planted copy {times} times on average."
+    return say("Training met each planted copy %(times)s times on average.", times=times)

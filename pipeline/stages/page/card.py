@@ -12,6 +12,8 @@ from pipeline.stages.page import (
     data,
     explanation,
     figures,
+    language,
+    limits,
     names,
     origins,
     preferences,
@@ -20,8 +22,7 @@ from pipeline.stages.page import (
     verdict,
 )
 from pipeline.stages.page.evidence import Evidence
-from pipeline.stages.page.limits import LIMITS
-from pipeline.stages.page.render import environment
+from pipeline.stages.page.render import Cited, environment
 
 _HUB_METRICS = {  # ours -> the hub's
     "accuracy": "accuracy",
@@ -29,6 +30,7 @@ _HUB_METRICS = {  # ours -> the hub's
     "roc_auc": "roc_auc",
     "brier": "brier_score",
 }
+_LANGUAGE = "en"  # of the texts that the model labels
 _MARKS = re.compile(r"([\\`*_#|~$])|\](?=[(:\[])")
 
 
@@ -37,12 +39,15 @@ def card(evidence: Evidence) -> str:
     front = yaml.safe_dump(
         front_matter(evidence), sort_keys=False, allow_unicode=True, width=10_000
     )
-    body = environment(finalize=escape).get_template("card.md").render(_views(evidence))
+    with language.speaking(evidence.params.language):
+        body = environment(finalize=escape).get_template("card.md").render(_views(evidence))
     return f"---\n{front}---\n\n{body}"
 
 
 def escape(value: Any) -> str:
     """Return a value as one line of Markdown text that starts no markup, link or table cell."""
+    if isinstance(value, Cited):
+        return value
     line = html.escape(" ".join(str(value).split()), quote=False)
     return _MARKS.sub(lambda mark: f"\\{mark[0]}", line)
 
@@ -52,7 +57,7 @@ def front_matter(evidence: Evidence) -> dict[str, Any]:
     architecture = evidence.pretrain.architecture
     base, datasets = base_model(evidence), origins.names(evidence.provenance, "labelled")
     return {
-        "language": evidence.params.language,
+        "language": _LANGUAGE,
         "license": evidence.params.licence,
         "library_name": "transformers",
         "pipeline_tag": "text-classification",
@@ -97,7 +102,7 @@ def _metric(name: str, estimate: Estimate) -> dict[str, Any]:
 
 def _views(evidence: Evidence) -> dict[str, Any]:
     evaluate, audit = evidence.evaluate, evidence.audit
-    rivals = {"this model": evaluate.model, **dict(sorted(evaluate.baselines.items()))}
+    rivals = {"this_model": evaluate.model, **dict(sorted(evaluate.baselines.items()))}
     return {
         **vars(evidence),
         "sentence": verdict.sentence(evidence.decision),
@@ -114,11 +119,19 @@ def _views(evidence: Evidence) -> dict[str, Any]:
             for metric in ("accuracy", "macro_f1", "roc_auc", "brier", "ece")
         ],
         "gaps": [
-            (gap.column, names.plain(gap.metric), figures.figure(gap.gap)) for gap in audit.gaps
+            (names.plain(gap.column, first=False), names.plain(gap.metric), figures.figure(gap.gap))
+            for gap in audit.gaps
         ],
-        "flips": [(each.name, figures.figure(each.flip_rate)) for each in audit.counterfactuals],
+        "flips": [
+            (names.plain(each.name), figures.figure(each.flip_rate))
+            for each in audit.counterfactuals
+        ],
         "behaviour": [
-            (names.plain(each.name), each.kind, figures.figure(each.failure_rate))
+            (
+                names.plain(each.name),
+                names.plain(each.kind, first=False),
+                figures.figure(each.failure_rate),
+            )
             for each in audit.behaviour
         ],
         "crows_pairs": audit.crows_pairs and figures.figure(audit.crows_pairs.score, digits=1),
@@ -128,5 +141,5 @@ def _views(evidence: Evidence) -> dict[str, Any]:
         "private": privacy.private_in_words(evidence.finetune),
         "canaries": canaries.in_words(audit.privacy),
         "rules": verdict.rules(evidence.decision),
-        "limits": LIMITS,
+        "limits": limits.told(),
     }

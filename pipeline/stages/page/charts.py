@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from pipeline.reports import Estimate
 from pipeline.stages.page import figures
+from pipeline.stages.page.language import say
 
 _MANTISSAS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _MAX_DOTS = 24  # more points than this are a line alone
@@ -104,7 +105,12 @@ def strip(
                 100 * axis.share(estimate.point)
             )
         )
-    title = f"{figures.figure(estimate)}, on a scale from {axis.ticks[0]:g} to {axis.ticks[-1]:g}"
+    title = say(
+        "%(figure)s, on a scale from %(low)s to %(high)s",
+        figure=figures.figure(estimate),
+        low=f"{axis.ticks[0]:g}",
+        high=f"{axis.ticks[-1]:g}",
+    )
     return Markup(
         '<svg class="strip {}" role="img" height="22" width="100%"><title>{}</title>{}</svg>'
     ).format(kind, title, Markup("").join(marks))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.reports import Estimate, Explained, ExplanationReport, Term
 from pipeline.stages.page import figures, names, shapes
+from pipeline.stages.page.language import mark, say
 from pipeline.stages.page.shapes import Mark
 
 _LEAST_SHARE = 0.02  # of the greatest in a text: paler words are not told apart
@@ -36,12 +37,20 @@ def terms(report: ExplanationReport) -> shapes.Table | None:
         for label, ranked in report.terms.items()
         if ranked
     ]
-    caption = "Words that spoke most for each label: what each added to the scores, and its texts"
-    return shapes.Table(caption, ("Label", "Words"), tuple(rows)) if rows else None
+    caption = say(
+        "Words that spoke most for each label: what each added to the scores, and its texts"
+    )
+    columns = (say("Label"), say("Words"))
+    return shapes.Table(caption, columns, tuple(rows)) if rows else None
 
 
 def _term(term: Term) -> str:
-    return f"{term.word} {figures.decimal(term.share, 2)} ({figures.plural(term.texts, 'text')})"
+    return say(
+        "%(word)s %(share)s (%(texts)s)",
+        word=term.word,
+        share=figures.decimal(term.share, 2),
+        texts=figures.plural(term.texts, "text"),
+    )
 
 
 def errors(report: ExplanationReport) -> tuple[Error, ...]:
@@ -52,7 +61,7 @@ def errors(report: ExplanationReport) -> tuple[Error, ...]:
             each.label,
             each.predicted,
             figures.decimal(each.probability, 2),
-            figures.listing([f"“{word}”" for word in _strongest(each)]) or "no word alone",
+            figures.listing([f"“{word}”" for word in _strongest(each)]) or say("no word alone"),
         )
         for each in report.errors
     )
@@ -78,20 +87,20 @@ def _strongest(each: Explained) -> list[str]:
 def faithful(report: ExplanationReport) -> shapes.Intervals:
     """What the account foretells, beside words drawn at random and random weights."""
     gains = [
-        Mark("Without these words", report.comprehensiveness_gain),
-        Mark("With these words alone", report.sufficiency_gain),
+        Mark(say("Without these words"), report.comprehensiveness_gain),
+        Mark(say("With these words alone"), report.sufficiency_gain),
     ]
     checks = [
-        Mark("Shares against their sum", report.completeness_error),
-        Mark("Likeness to random weights", report.randomised_weights),
+        Mark(say("Shares against their sum"), report.completeness_error),
+        Mark(say("Likeness to random weights"), report.randomised_weights),
     ]
     return shapes.intervals(
-        "Does the account hold?",
+        say("Does the account hold?"),
         [
-            ("More than words drawn at random: more is better", gains),
-            ("To be near 0", checks),
+            (say("More than words drawn at random: more is better"), gains),
+            (say("To be near 0"), checks),
         ],
-        reference=(0.0, "no difference, 0"),
+        reference=(0.0, say("no difference, 0")),
         include=(0.0,),
     )
 
@@ -99,16 +108,27 @@ def faithful(report: ExplanationReport) -> shapes.Intervals:
 def in_words(report: ExplanationReport) -> str:
     """Say for a reader of no statistics whether the account holds."""
     if not report.texts:
-        return "No answer was explained."
+        return say("No answer was explained.")
     gains = (report.comprehensiveness_gain, report.sufficiency_gain)
-    head = f"The answers to {figures.plural(report.texts, 'test text')} were explained by word."
+    texts = figures.plural(report.texts, "test text")
     if any(each.low is None for each in gains):
-        return f"{head} Whether the account holds could not be tested."
+        return say(
+            "The answers to %(texts)s were explained by word. Whether the account holds could not "
+            "be tested.",
+            texts=texts,
+        )
     if all(each.low is not None and each.low > 0 for each in gains):
-        verdict = "The words named matter more to the answer than words drawn at random"
+        message = mark(
+            "The answers to %(texts)s were explained by word. The words named matter more to the "
+            "answer than words drawn at random (without them the score falls by %(more)s more)."
+        )
     else:
-        verdict = "The words named were not shown to matter more than words drawn at random"
-    return f"{head} {verdict} (without them the score falls by {_more(gains[0])} more)."
+        message = mark(
+            "The answers to %(texts)s were explained by word. The words named were not shown to "
+            "matter more than words drawn at random (without them the score falls by %(more)s "
+            "more)."
+        )
+    return say(message, texts=texts, more=_more(gains[0]))
 
 
 def _more(gain: Estimate) -> str:

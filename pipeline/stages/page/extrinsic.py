@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pipeline.policy.gate import Decision
 from pipeline.reports import AuditReport, Behaviour, Gap, GroupScore
 from pipeline.stages.page import figures, names, shapes
+from pipeline.stages.page.language import mark, reported, say
 from pipeline.stages.page.shapes import Mark
 from pipeline.stages.page.verdict import upper_limit
 
 _AUCS = ("subgroup_auc", "bpsn_auc", "bnsp_auc")
 _CHANGES = {  # test -> what is done to the text
-    "typos": "Two letters exchanged",
-    "case": "Capitals for small letters",
-    "negation": "A “not” added",
+    "typos": mark("Two letters exchanged"),
+    "case": mark("Capitals for small letters"),
+    "negation": mark("A “not” added"),
 }
 
 
@@ -32,8 +33,15 @@ def group_tables(report: AuditReport) -> tuple[shapes.Table, ...]:
     """The groups of each column, empty ones too: rows, positives, accuracy and calibration."""
     return tuple(
         shapes.Table(
-            f"Groups by {names.plain(column, first=False)}",
-            ("Group", "Rows", "Positive", "Accuracy", "Calibration error", "Brier score"),
+            say("Groups by %(column)s", column=names.plain(column, first=False)),
+            (
+                say("Group"),
+                say("Rows"),
+                say("Positive"),
+                say("Accuracy"),
+                say("Calibration error"),
+                say("Brier score"),
+            ),
             tuple(_group(score, scores) for score in scores),
             frozenset({1, 2}),
         )
@@ -59,14 +67,14 @@ def _group(score: GroupScore, scores: Sequence[GroupScore]) -> tuple[str, ...]:
 def _named(score: GroupScore, scores: Sequence[GroupScore]) -> str:
     """Return a group's name, and which label is the positive one where there are several."""
     several = len({each.label for each in scores}) > 1
-    return score.value + (f" ({score.label})" if several else "")
+    return names.group(score.value) + (say(" (%(label)s)", label=score.label) if several else "")
 
 
 def rankings(report: AuditReport) -> tuple[shapes.Intervals, ...]:
     """The three AUCs of each group, a column at a time."""
     return tuple(
         shapes.intervals(
-            f"Ranking by {names.plain(column, first=False)}",
+            say("Ranking by %(column)s", column=names.plain(column, first=False)),
             [
                 (
                     names.plain(auc),
@@ -74,7 +82,7 @@ def rankings(report: AuditReport) -> tuple[shapes.Intervals, ...]:
                 )
                 for auc in _AUCS
             ],
-            reference=(0.5, "no better than chance"),
+            reference=(0.5, say("no better than chance")),
             include=(1.0,),
         )
         for column, scores in report.groups.items()
@@ -87,8 +95,8 @@ def detectable(report: AuditReport) -> shapes.Table | None:
     if not report.gaps:
         return None
     return shapes.Table(
-        "What these rows could show",
-        ("Gap", "Least gap that would be seen", "For", "Adjusted p-value"),
+        say("What these rows could show"),
+        (say("Gap"), say("Least gap that would be seen"), say("For"), say("Adjusted p-value")),
         tuple(_reach(gap) for gap in report.gaps),
         frozenset({3}),
     )
@@ -97,9 +105,13 @@ def detectable(report: AuditReport) -> shapes.Table | None:
 def _reach(gap: Gap) -> tuple[str, ...]:
     least = gap.detectable
     return (
-        f"{names.plain(gap.column)}: {names.plain(gap.metric, first=False)}",
-        figures.UNMEASURED if least.gap is None else figures.decimal(least.gap),
-        least.note,
+        say(
+            "%(column)s: %(metric)s",
+            column=names.plain(gap.column),
+            metric=names.plain(gap.metric, first=False),
+        ),
+        figures.unmeasured() if least.gap is None else figures.decimal(least.gap),
+        reported(least.note),
         figures.p_value(gap.p_adjusted),
     )
 
@@ -107,8 +119,8 @@ def _reach(gap: Gap) -> tuple[str, ...]:
 def behaviour(report: AuditReport, decision: Decision) -> shapes.Intervals | None:
     """The share of texts that fail each test of changed texts, beside its tolerance."""
     kinds = {
-        "invariance": "The label must stay",
-        "direction": "The label given before must become less likely",
+        "invariance": say("The label must stay"),
+        "direction": say("The label given before must become less likely"),
     }
     listed = [
         (heading, [_failing(each, decision) for each in report.behaviour if each.kind == kind])
@@ -118,7 +130,7 @@ def behaviour(report: AuditReport, decision: Decision) -> shapes.Intervals | Non
     if not listed:
         return None
     return shapes.intervals(
-        "Share of texts that fail", listed, limit_name="tolerance", include=(0.0,)
+        say("Share of texts that fail"), listed, limit_name=say("tolerance"), include=(0.0,)
     )
 
 
@@ -128,7 +140,8 @@ def _failing(each: Behaviour, decision: Decision) -> Mark:
 
 
 def _change(each: Behaviour) -> str:
-    return _CHANGES.get(each.name, names.plain(each.name))
+    known = _CHANGES.get(each.name)
+    return say(known) if known else names.plain(each.name)
 
 
 def failures(report: AuditReport) -> Sequence[Failure]:

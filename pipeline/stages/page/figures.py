@@ -1,8 +1,14 @@
 """Figures as text: rounded for reading, with interval and support."""
 
-from pipeline.reports import Estimate
+import functools
 
-UNMEASURED = "not measured"
+from pipeline.reports import Estimate
+from pipeline.stages.page.language import is_english, say
+
+
+def unmeasured() -> str:
+    """Return what stands in place of a figure that could not be measured."""
+    return say("not measured")
 
 
 def decimal(value: float, digits: int = 3) -> str:
@@ -21,46 +27,52 @@ def interval(estimate: Estimate, digits: int = 3) -> str:
     if estimate.low is not None and estimate.high is not None:
         return f"[{decimal(estimate.low, digits)}, {decimal(estimate.high, digits)}]"
     if estimate.high is not None:
-        return f"at most {decimal(estimate.high, digits)}"
+        return say("at most %(bound)s", bound=decimal(estimate.high, digits))
     if estimate.low is not None:
-        return f"at least {decimal(estimate.low, digits)}"
+        return say("at least %(bound)s", bound=decimal(estimate.low, digits))
     return ""
 
 
 def value(estimate: Estimate, digits: int = 3) -> str:
     """Return ``point [low, high]``; an undefined figure says so."""
     if estimate.point is None:
-        return UNMEASURED
-    bounds = interval(estimate, digits) or "no interval"
-    separator = " " if bounds.startswith("[") else ", "
+        return unmeasured()
+    bounds = interval(estimate, digits) or say("no interval")
+    separator = " " if bounds.startswith("[") else say(", ")
     return f"{decimal(estimate.point, digits)}{separator}{bounds}"
 
 
 def figure(estimate: Estimate, digits: int = 3) -> str:
     """Return ``point [low, high], n = N``."""
-    return f"{value(estimate, digits)}, n = {count(estimate.n)}"
+    return say("%(value)s, n = %(n)s", value=value(estimate, digits), n=count(estimate.n))
 
 
 def p_value(value: float | None) -> str:
     """Return a p-value, never as 0."""
     if value is None:
-        return UNMEASURED
-    return "below 0.001" if value < 0.001 else decimal(value)
+        return unmeasured()
+    return say("below 0.001") if value < 0.001 else decimal(value)
 
 
 def plural(number: int, noun: str) -> str:
-    """Return ``1 row``, ``2 rows``."""
-    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+    """Return ``1 row``, ``2 rows``; a language other than English has one form."""
+    ending = "s" if is_english() and number != 1 else ""
+    return f"{count(number)} {say(noun)}{ending}"
 
 
 def listing(items: list[str]) -> str:
     """Return ``a``, ``a and b`` or ``a, b and c``."""
     if len(items) < 2:
         return "".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"
+    others = functools.reduce(
+        lambda told, item: say("%(items)s, %(item)s", items=told, item=item), items[:-1]
+    )
+    return say("%(others)s and %(last)s", others=others, last=items[-1])
 
 
 def sentence(text: str) -> str:
     """Return a text as a sentence: a capital first, a full stop last."""
-    begun = text[:1].upper() + text[1:]
-    return begun if begun.endswith((".", "!", "?")) else f"{begun}."
+    begun = text[:1].upper() + text[1:] if is_english() else text
+    if begun.endswith((".", "!", "?", "。")):
+        return begun
+    return say("%(sentence)s.", sentence=begun)

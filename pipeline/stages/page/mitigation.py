@@ -7,20 +7,23 @@ from markupsafe import Markup
 
 from pipeline.reports import Mitigation, MitigationScore
 from pipeline.stages.page import charts, figures, names, shapes
+from pipeline.stages.page.language import mark, reported, say
 from pipeline.stages.page.shapes import Mark
 
 WAYS = {
-    "none": "nothing is done",
-    "resample": "training rows are drawn so that every group and label is as frequent",
-    "reweigh": "training rows are weighted so that labels do not depend on groups",
-    "augment": "training texts are added with their gendered words swapped",
-    "leace": "the groups are taken out of the features, as far as a line can find them (LEACE)",
-    "reductions": "a mixture of heads is fitted under a bound on the gap (fairlearn)",
-    "thresholds": "each group has a threshold of its own (fairlearn)",
+    "none": mark("nothing is done"),
+    "resample": mark("training rows are drawn so that every group and label is as frequent"),
+    "reweigh": mark("training rows are weighted so that labels do not depend on groups"),
+    "augment": mark("training texts are added with their gendered words swapped"),
+    "leace": mark(
+        "the groups are taken out of the features, as far as a line can find them (LEACE)"
+    ),
+    "reductions": mark("a mixture of heads is fitted under a bound on the gap (fairlearn)"),
+    "thresholds": mark("each group has a threshold of its own (fairlearn)"),
 }
 _CONSTRAINTS = {
-    "equalized_odds": "the wider of the gaps in the true and the false positive rate",
-    "demographic_parity": "the gap in the selection rate",
+    "equalized_odds": mark("the wider of the gaps in the true and the false positive rate"),
+    "demographic_parity": mark("the gap in the selection rate"),
 }
 
 
@@ -50,7 +53,7 @@ def view(report: Mitigation) -> View | None:
     ]
     return View(
         column=names.plain(report.column, first=False),
-        gap=_CONSTRAINTS[report.constraint],
+        gap=say(_CONSTRAINTS[report.constraint]),
         shipped=report.shipped,
         best=report.best or "none",
         ways=_ways(report),
@@ -62,10 +65,17 @@ def view(report: Mitigation) -> View | None:
 
 
 def _ways(report: Mitigation) -> shapes.Table:
-    columns = ("Way", "Accuracy", "Accuracy, changed by", "Gap, changed by")
+    columns = (say("Way"), say("Accuracy"), say("Accuracy, changed by"), say("Gap, changed by"))
     rows = [
         (
-            figures.sentence(f"{score.method}: {WAYS[score.method]}{_needs(score)}"),
+            figures.sentence(
+                say(
+                    "%(method)s: %(what)s%(needs)s",
+                    method=score.method,
+                    what=say(WAYS[score.method]),
+                    needs=_needs(score),
+                )
+            ),
             figures.value(score.accuracy),
             "" if score.accuracy_change is None else figures.value(score.accuracy_change),
             "" if score.gap_change is None else figures.value(score.gap_change),
@@ -73,18 +83,25 @@ def _ways(report: Mitigation) -> shapes.Table:
         for score in report.methods
     ]
     rows += [
-        (figures.sentence(f"{method}, not evaluated: {why}"), "", "", "")
+        (
+            figures.sentence(
+                say("%(method)s, not evaluated: %(why)s", method=method, why=reported(why))
+            ),
+            "",
+            "",
+            "",
+        )
         for method, why in report.left_out.items()
     ]
-    return shapes.Table("What each way gains and costs, on test rows", columns, tuple(rows))
+    return shapes.Table(say("What each way gains and costs, on test rows"), columns, tuple(rows))
 
 
 def _needs(score: MitigationScore) -> str:
     needs = [
-        *(["it must be told each text's group when it answers"] if score.group_at_use else []),
-        *(["its answers are drawn at random"] if score.random_answers else []),
+        *([say("it must be told each text's group when it answers")] if score.group_at_use else []),
+        *([say("its answers are drawn at random")] if score.random_answers else []),
     ]
-    return "".join(f"; {need}" for need in needs)
+    return "".join(say("; ") + need for need in needs)
 
 
 def _picture(drawn: Sequence[MitigationScore], best: str | None) -> Markup:
@@ -98,9 +115,9 @@ def _picture(drawn: Sequence[MitigationScore], best: str | None) -> Markup:
         for number, score in enumerate(drawn, start=1)
         if score.gap_change is not None and score.accuracy_change is not None
     ]
-    title = "Change of the accuracy against change of the gap, of each way"
+    title = say("Change of the accuracy against change of the gap, of each way")
     return charts.scatter(
-        spots, title=title, x_name="change of the gap", y_name="change of the accuracy"
+        spots, title=title, x_name=say("change of the gap"), y_name=say("change of the accuracy")
     )
 
 
@@ -108,12 +125,13 @@ def _gaps(report: Mitigation) -> shapes.Intervals:
     metrics = dict.fromkeys(metric for score in report.methods for metric in score.gaps)
     listed = [
         (
-            f"Gap in the {names.plain(metric, first=False)}",
+            say("Gap in the %(metric)s", metric=names.plain(metric, first=False)),
             [Mark(score.method, score.gaps[metric]) for score in report.methods],
         )
         for metric in metrics
     ]
-    caption = f"Widest gap between groups of {names.plain(report.column or '', first=False)}"
+    column = names.plain(report.column or "", first=False)
+    caption = say("Widest gap between groups of %(column)s", column=column)
     return shapes.intervals(caption, listed, include=(0.0,))
 
 
@@ -121,9 +139,9 @@ def _probes(report: Mitigation) -> shapes.Intervals:
     chance = report.probes[0].chance
     listed = [
         (
-            f"{names.plain(kind)} probe",
+            say("%(kind)s probe", kind=names.plain(kind)),
             [
-                Mark("after LEACE" if probe.erased else "before", probe.balanced_accuracy)
+                Mark(say("after LEACE") if probe.erased else say("before"), probe.balanced_accuracy)
                 for probe in report.probes
                 if probe.kind == kind
             ],
@@ -131,7 +149,7 @@ def _probes(report: Mitigation) -> shapes.Intervals:
         for kind in dict.fromkeys(probe.kind for probe in report.probes)
     ]
     return shapes.intervals(
-        "How well a probe tells the groups apart, mean over groups",
+        say("How well a probe tells the groups apart, mean over groups"),
         listed,
-        reference=(chance, "guessing"),
+        reference=(chance, say("guessing")),
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 from pipeline.stages.page import figures, shapes
 from pipeline.stages.page.evidence import Evidence
+from pipeline.stages.page.language import reported, say
 
 Files = dict[str, dict[str, Any]]  # path below data/ -> what is known of it
 
@@ -14,8 +15,8 @@ def files(provenance: dict[str, Any]) -> shapes.Table | None:
     if not known:
         return None
     return shapes.Table(
-        "Files of data/",
-        ("File", "From", "Licence", "Rows", "SHA-256"),
+        say("Files of data/"),
+        (say("File"), say("From"), say("Licence"), say("Rows"), "SHA-256"),
         tuple((path, *_file(facts)) for path, facts in sorted(known.items())),
         numeric=frozenset({3}),
     )
@@ -31,7 +32,7 @@ def origin(facts: dict[str, Any]) -> str:
     """Return the package or dataset with its version, or ``local file``."""
     name = facts.get("package") or facts.get("dataset")
     version = facts.get("version") or facts.get("revision") or ""
-    return f"{name} {version}".strip() if name else "local file"
+    return f"{name} {version}".strip() if name else say("local file")
 
 
 def licence(facts: dict[str, Any]) -> str:
@@ -39,7 +40,9 @@ def licence(facts: dict[str, Any]) -> str:
     content, carrier = facts.get("content_licence"), facts.get("licence")
     if content:
         return str(content)
-    return f"none stated for the content; package {carrier}" if carrier else "not stated"
+    if carrier:
+        return say("none stated for the content; package %(licence)s", licence=carrier)
+    return say("not stated")
 
 
 def summary(provenance: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -58,13 +61,14 @@ def names(provenance: dict[str, Any], folder: str) -> list[str]:
 
 def digests(evidence: Evidence) -> shapes.Table:
     """The SHA-256 of what was used, by which another run can be compared with this one."""
+    benchmarks = evidence.audit.benchmark_digests
     rows = [
-        ("policy.yaml, read before any test row", evidence.evaluate.policy_digest),
-        ("Corpus kept", evidence.validate.corpus.digest),
-        ("Labelled rows kept", evidence.validate.labelled.digest),
-        ("Test rows", evidence.split.test.digest),
-        ("Tokenizer", evidence.tokenise.tokenizer_digest),
-        ("Encoder's weights", evidence.pretrain.encoder_digest),
-        *sorted(evidence.audit.benchmark_digests.items()),
+        (say("policy.yaml, read before any test row"), evidence.evaluate.policy_digest),
+        (say("Corpus kept"), evidence.validate.corpus.digest),
+        (say("Labelled rows kept"), evidence.validate.labelled.digest),
+        (say("Test rows"), evidence.split.test.digest),
+        (say("Tokenizer"), evidence.tokenise.tokenizer_digest),
+        (say("Encoder's weights"), evidence.pretrain.encoder_digest),
+        *sorted((reported(name), digest) for name, digest in benchmarks.items()),
     ]
-    return shapes.Table("Digests (SHA-256)", ("Of", "SHA-256"), tuple(rows))
+    return shapes.Table(say("Digests (SHA-256)"), (say("Of"), "SHA-256"), tuple(rows))

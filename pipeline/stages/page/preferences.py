@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from pipeline.reports import Association, AuditReport, Estimate
 from pipeline.stages.page import figures, names, shapes
+from pipeline.stages.page.language import mark, reported, say
 from pipeline.stages.page.shapes import Mark
 
 _EVEN = 50.0  # percent, of a model that prefers neither
-_STEREOTYPE = ("prefers the stereotype", "prefers its opposite")
+_STEREOTYPE = (mark("prefers the stereotype"), mark("prefers its opposite"))
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,12 @@ class Reading:
         """What the interval says, for a reader of no statistics."""
         low, high = self.estimate.low, self.estimate.high
         if low is None or high is None:
-            return self.estimate.note or figures.UNMEASURED
+            return reported(self.estimate.note) or figures.unmeasured()
         if low > self.neutral:
-            return self.means[0]
-        return self.means[1] if high < self.neutral else "no preference that chance cannot explain"
+            return say(self.means[0])
+        if high < self.neutral:
+            return say(self.means[1])
+        return say("no preference that chance cannot explain")
 
     @property
     def least(self) -> str:
@@ -45,20 +48,35 @@ def readings(report: AuditReport) -> list[Reading]:
     listed = [Reading(name, score.score, _EVEN, _STEREOTYPE, 1) for name, score in scores if score]
     if found.stereoset:
         score = found.stereoset.overall.stereotype
-        listed.append(Reading("StereoSet, stereotype (SS)", score, _EVEN, _STEREOTYPE, 1))
+        name = say("StereoSet, stereotype (SS)")
+        listed.append(Reading(name, score, _EVEN, _STEREOTYPE, 1))
     if found.pronouns:
-        means = ("pronouns follow the stereotype", "pronouns go against the stereotype")
-        listed.append(Reading("WinoBias, gap in nats", found.pronouns.gap, 0.0, means, 2))
+        means = (
+            mark("pronouns follow the stereotype"),
+            mark("pronouns go against the stereotype"),
+        )
+        listed.append(Reading(say("WinoBias, gap in nats"), found.pronouns.gap, 0.0, means, 2))
     return listed + [_associated(each) for each in (*found.associations, *found.sentences)]
 
 
 def _associated(test: Association) -> Reading:
     # A list in its second form is called (2), which says nothing to a reader.
     first, second, with_first, with_second = (
-        name.partition(" (")[0] for name in (*test.targets, *test.attributes)
+        names.plain(name.partition(" (")[0], first=False)
+        for name in (*test.targets, *test.attributes)
     )
-    means = (f"{first} go with {with_first}", f"{first} go with {with_second}")
-    name = f"{test.name}: {first} and {second}, {with_first} and {with_second}"
+    means = (
+        say("%(words)s go with %(idea)s", words=first, idea=with_first),
+        say("%(words)s go with %(idea)s", words=first, idea=with_second),
+    )
+    name = say(
+        "%(test)s: %(first)s and %(second)s, %(one)s and %(other)s",
+        test=test.name,
+        first=first,
+        second=second,
+        one=with_first,
+        other=with_second,
+    )
     return Reading(name, test.effect, 0.0, means, 2)
 
 
@@ -74,8 +92,14 @@ def table(report: AuditReport) -> shapes.Table | None:
         )
         for each in readings(report)
     ]
-    columns = ("Benchmark", "Result", "No preference", "Least seen", "In words")
-    caption = "What each benchmark found, and what it could have found"
+    columns = (
+        say("Benchmark"),
+        say("Result"),
+        say("No preference"),
+        say("Least seen"),
+        say("In words"),
+    )
+    caption = say("What each benchmark found, and what it could have found")
     return shapes.Table(caption, columns, tuple(rows), frozenset({2, 3})) if rows else None
 
 
@@ -83,23 +107,28 @@ def percentages(report: AuditReport) -> shapes.Intervals | None:
     """AUL, AULA and StereoSet, whole and by type of bias, beside an even 50."""
     found = report.intrinsic
     groups = [
-        (name, [Mark("All pairs", score.score), *_marks(score.per_type.items())])
+        (name, [Mark(say("All pairs"), score.score), *_marks(score.per_type.items())])
         for name, score in (("AUL", found.aul), ("AULA", found.aula))
         if score
     ]
     if found.stereoset:
         overall, types = found.stereoset.overall, found.stereoset.per_type.items()
         marks = _marks((kind, score.stereotype) for kind, score in types)
-        groups.append(("StereoSet, stereotype", [Mark("All", overall.stereotype), *marks]))
         groups.append(
-            ("StereoSet, sense", [Mark("Language", overall.language), Mark("ICAT", overall.icat)])
+            (say("StereoSet, stereotype"), [Mark(say("All"), overall.stereotype), *marks])
+        )
+        groups.append(
+            (
+                say("StereoSet, sense"),
+                [Mark(say("Language"), overall.language), Mark("ICAT", overall.icat)],
+            )
         )
     if not groups:
         return None
     return shapes.intervals(
-        "AUL, AULA and StereoSet, in percent",
+        say("AUL, AULA and StereoSet, in percent"),
         groups,
-        reference=(_EVEN, "no preference, 50"),
+        reference=(_EVEN, say("no preference, 50")),
         include=(0.0, 100.0),
         digits=1,
     )
@@ -110,14 +139,14 @@ def pronouns(report: AuditReport) -> shapes.Intervals | None:
     score = report.intrinsic.pronouns
     if score is None:
         return None
-    gaps = [Mark("All sentences", score.gap), *_marks(score.per_task.items())]
+    gaps = [Mark(say("All sentences"), score.gap), *_marks(score.per_task.items())]
     return shapes.intervals(
-        "WinoBias: his and her, in nats",
+        say("WinoBias: his and her, in nats"),
         [
-            ("Gap between occupations of men and of women", gaps),
-            ("His rather than her, whatever the occupation", [Mark("All", score.lean)]),
+            (say("Gap between occupations of men and of women"), gaps),
+            (say("His rather than her, whatever the occupation"), [Mark(say("All"), score.lean)]),
         ],
-        reference=(0.0, "no preference, 0"),
+        reference=(0.0, say("no preference, 0")),
         digits=2,
     )
 
@@ -128,13 +157,16 @@ def associations(report: AuditReport) -> shapes.Intervals | None:
     if not tests:
         return None
     marks = [
-        Mark(f"{_associated(test).name} (p {figures.p_value(test.p_value)})", test.effect)
+        Mark(
+            say("%(test)s (p %(p)s)", test=_associated(test).name, p=figures.p_value(test.p_value)),
+            test.effect,
+        )
         for test in tests
     ]
     return shapes.intervals(
-        "Associations of words in the encoder",
+        say("Associations of words in the encoder"),
         [("", marks)],
-        reference=(0.0, "no association, 0"),
+        reference=(0.0, say("no association, 0")),
         include=(-2.0, 2.0),
         digits=2,
     )

@@ -1,7 +1,8 @@
 """What can be learnt of the training rows from the model."""
 
-from pipeline.reports import FinetuneReport, PrivacyReport
+from pipeline.reports import FinetuneReport, Membership, PrivacyReport
 from pipeline.stages.page import figures, shapes
+from pipeline.stages.page.language import mark, reported, say
 from pipeline.stages.page.shapes import Mark
 
 _ATTACK = "Membership inference"
@@ -15,57 +16,83 @@ def membership(report: PrivacyReport) -> shapes.Intervals | None:
         return None
     rate = found.false_positive_rate
     return shapes.intervals(
-        "Training rows found by an attacker",
-        [("", [Mark("Share of training rows found", found.true_positive_rate)])],
-        reference=(rate, f"chance, {figures.decimal(rate, 2)}"),
+        say("Training rows found by an attacker"),
+        [("", [Mark(say("Share of training rows found"), found.true_positive_rate)])],
+        reference=(rate, say("chance, %(rate)s", rate=figures.decimal(rate, 2))),
         include=(0.0,),
     )
 
 
 def auc(report: PrivacyReport) -> str:
     """The share of pairs of a training row and another that the attack orders rightly."""
-    return figures.value(report.membership.auc) if report.membership else figures.UNMEASURED
+    return figures.value(report.membership.auc) if report.membership else figures.unmeasured()
 
 
 def in_words(report: PrivacyReport) -> str:
     """Say what the attack on the head found."""
     found = report.membership
     if found is None:
-        return (
-            f"{_ATTACK} was not evaluated: {report.not_evaluated.get(_ATTACK, 'no reason given')}."
+        return say(
+            "%(what)s was not evaluated: %(why)s.",
+            what=reported(_ATTACK),
+            why=reported(report.not_evaluated.get(_ATTACK, "no reason given")),
         )
     rate, chance = found.true_positive_rate, 100 * found.false_positive_rate
     if rate.point is None or rate.low is None or rate.high is None:
-        return f"Whether training rows can be told from others was not measured: {rate.note}."
-    low, point, high = (f"{100 * value:.1f}" for value in (rate.low, rate.point, rate.high))
-    told = (
-        f"An attacker who may take {chance:g}% of strangers for training rows finds "
-        f"{point}% of the training rows [{low}, {high}]"
-    )
-    if rate.low > found.false_positive_rate:
-        return f"{told}, more than the {chance:g}% of chance: the head remembers some of its rows."
-    if found.auc.low is not None and found.auc.low > _EVEN:
-        return (
-            f"{told}; chance alone gives {chance:g}%. But over all pairs of a training row and "
-            f"another the attack is right more often than chance, in {figures.value(found.auc)} of "
-            "them: the head remembers a little of its rows."
+        return say(
+            "Whether training rows can be told from others was not measured: %(why)s.",
+            why=reported(rate.note),
         )
-    return f"{told}; chance alone gives {chance:g}%, so no memory of its rows was shown."
+    low, point, high = (f"{100 * value:.1f}" for value in (rate.low, rate.point, rate.high))
+    return say(
+        _finding(found),
+        chance=f"{chance:g}",
+        point=point,
+        low=low,
+        high=high,
+        auc=figures.value(found.auc),
+    )
+
+
+def _finding(found: Membership) -> str:
+    """Return the message that tells whether rows are remembered: much, a little, or unseen."""
+    rate = found.true_positive_rate
+    if rate.low is not None and rate.low > found.false_positive_rate:
+        return mark(
+            "An attacker who may take %(chance)s%% of strangers for training rows finds %(point)s%%"
+            " of the training rows [%(low)s, %(high)s], more than the %(chance)s%% of chance: the"
+            " head remembers some of its rows."
+        )
+    if found.auc.low is not None and found.auc.low > _EVEN:
+        return mark(
+            "An attacker who may take %(chance)s%% of strangers for training rows finds %(point)s%%"
+            " of the training rows [%(low)s, %(high)s]; chance alone gives %(chance)s%%. But over"
+            " all pairs of a training row and another the attack is right more often than chance,"
+            " in %(auc)s of them: the head remembers a little of its rows."
+        )
+    return mark(
+        "An attacker who may take %(chance)s%% of strangers for training rows finds %(point)s%% of"
+        " the training rows [%(low)s, %(high)s]; chance alone gives %(chance)s%%, so no memory of"
+        " its rows was shown."
+    )
 
 
 def private_in_words(report: FinetuneReport) -> str:
     """Say what differential privacy the head has, and what that does not cover."""
     found = report.private
     if found is None:
-        return "The head was fitted without differential privacy."
-    epsilon, noise = (figures.decimal(x, 2) for x in (found.epsilon, found.noise_multiplier))
-    return (
-        "The head was fitted with differential privacy: whether one training row was there or not "
-        f"changes the odds of any head by a factor of e to the {epsilon} at most, but for a chance "
-        f"of {found.delta:g}. Each row's gradient was cut to a norm of {found.clip_norm:g}, and "
-        f"noise of {noise} times that was added in each of {figures.plural(found.steps, 'step')}. "
-        "Settings that were chosen by trying several on the same rows spend more than is counted "
-        "here. Validation rows, the figures of these reports and the text that the encoder read "
-        "are not covered. The noise comes from a generator that the operating system seeded, which "
-        "is not a cryptographic one."
+        return say("The head was fitted without differential privacy.")
+    return say(
+        "The head was fitted with differential privacy: whether one training row was there or not"
+        " changes the odds of any head by a factor of e to the %(epsilon)s at most, but for a"
+        " chance of %(delta)s. Each row's gradient was cut to a norm of %(norm)s, and noise of"
+        " %(noise)s times that was added in each of %(steps)s. Settings that were chosen by trying"
+        " several on the same rows spend more than is counted here. Validation rows, the figures of"
+        " these reports and the text that the encoder read are not covered. The noise comes from a"
+        " generator that the operating system seeded, which is not a cryptographic one.",
+        epsilon=figures.decimal(found.epsilon, 2),
+        delta=f"{found.delta:g}",
+        norm=f"{found.clip_norm:g}",
+        noise=figures.decimal(found.noise_multiplier, 2),
+        steps=figures.plural(found.steps, "step"),
     )

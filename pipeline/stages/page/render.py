@@ -15,7 +15,10 @@ from pipeline.stages.page import (
     explanation,
     extrinsic,
     figures,
+    language,
+    limits,
     mitigation,
+    names,
     origins,
     preferences,
     privacy,
@@ -26,7 +29,6 @@ from pipeline.stages.page import (
     verdict,
 )
 from pipeline.stages.page.evidence import Evidence
-from pipeline.stages.page.limits import LIMITS
 
 
 def page(evidence: Evidence) -> str:
@@ -34,39 +36,67 @@ def page(evidence: Evidence) -> str:
 
     Every text that comes from data is escaped by the templates; only charts are markup.
     """
-    views = {**vars(evidence), **_opening(evidence), **_middle(evidence), **_closing(evidence)}
-    return environment().get_template("page.html").render(views)
+    with language.speaking(evidence.params.language):
+        views = {**vars(evidence), **_opening(evidence), **_middle(evidence), **_closing(evidence)}
+        return environment().get_template("page.html").render(views)
 
 
 @functools.cache  # compiling the templates takes longer than filling them
 def environment(finalize: Callable[[Any], str] | None = None) -> jinja2.Environment:
     """Return the templates' environment: HTML is escaped, an unknown name is an error.
 
-    ``finalize`` is applied to every value that a template sets.
+    ``finalize`` is applied to every value that a template of Markdown sets, and leaves what is
+    `Cited` as it is.
     """
-    made = jinja2.Environment(
+    made: Any = jinja2.Environment(
         loader=jinja2.PackageLoader("pipeline.stages.page"),
         autoescape=jinja2.select_autoescape(["html"]),
+        extensions=["jinja2.ext.i18n"],
         finalize=finalize,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.policies["ext.i18n.trimmed"] = True  # a message is one line
+    made.install_gettext_translations(language.Spoken(), newstyle=True)
+    if finalize is not None:
+        made.globals["gettext"] = functools.partial(_say_in_markdown, finalize)
     made.filters |= {
         "count": figures.count,
         "decimal": figures.decimal,
         "plural": figures.plural,
         "sentence": figures.sentence,
+        "plain": names.plain,
+        "reported": language.reported,
         "breakable": breakable,
     }
+    made.globals |= {"say": language.say, "space": language.space, "listing": figures.listing}
     return made
+
+
+class Cited(str):
+    """Markdown that is set as it is."""
+
+    __slots__ = ()
+
+
+def _say_in_markdown(finalize: Callable[[Any], str], message: str, /, **values: Any) -> Cited:
+    """Return a message, whose own marks are Markdown, filled with values that are finalized."""
+    return Cited(
+        language.translate(message) % {name: finalize(value) for name, value in values.items()}
+    )
 
 
 def breakable(text: str) -> Markup:
     """Escape a text and let a line break after the marks that join paths and names."""
     parts = re.split(r"(?<=[/._=,])(?=[^\W\d])", text)
-    return Markup("<wbr>").join(parts)
+    broken = Markup("<wbr>").join(parts)
+    return (
+        Markup('<span lang="en">{}</span>').format(broken)
+        if isinstance(text, language.English)
+        else broken
+    )
 
 
 def _opening(evidence: Evidence) -> dict[str, Any]:
@@ -93,6 +123,7 @@ def _middle(evidence: Evidence) -> dict[str, Any]:
         "formats": smaller.formats(evidence.export),
         "losses": training.losses(evidence.pretrain),
         "encoder_unchanged": finetune.encoder_digest_before == finetune.encoder_digest_after,
+        "tag": language.TAGS[evidence.params.language],
         "confidence": f"{100 * evaluate.model.accuracy.confidence:g}",
         "comparison": scores.comparison(evaluate),
         "paired": scores.paired(evaluate),
@@ -136,7 +167,7 @@ def _closing(evidence: Evidence) -> dict[str, Any]:
         "canaries_in_words": canaries.in_words(audit.privacy),
         "unevaluated": verdict.unevaluated(decision),
         "untested": untested.table(evidence.evaluate, audit),
-        "limits": LIMITS,
+        "limits": limits.told(),
         "files": origins.files(evidence.provenance),
         "digests": origins.digests(evidence),
     }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.reports import Estimate, EvaluateReport, PairedTest
 from pipeline.stages.page import figures, names, shapes
+from pipeline.stages.page.language import reported, say
 from pipeline.stages.page.shapes import Mark
 
 _HIGHER = ("accuracy", "macro_f1", "roc_auc")
@@ -24,11 +25,11 @@ def comparison(report: EvaluateReport) -> tuple[shapes.Intervals, shapes.Interva
     """Model and baselines on the metrics where more is better, and where less is."""
     return (
         shapes.intervals(
-            "Higher is better",
+            say("Higher is better"),
             [(names.plain(metric), _rivals(report, metric)) for metric in _HIGHER],
         ),
         shapes.intervals(
-            "Lower is better",
+            say("Lower is better"),
             [(names.plain(metric), _rivals(report, metric)) for metric in _LOWER],
             include=(0.0,),
         ),
@@ -36,7 +37,7 @@ def comparison(report: EvaluateReport) -> tuple[shapes.Intervals, shapes.Interva
 
 
 def _rivals(report: EvaluateReport, metric: str) -> list[Mark]:
-    marks = [Mark("This model", getattr(report.model, metric))]
+    marks = [Mark(say("This model"), getattr(report.model, metric))]
     for name, scores in sorted(report.baselines.items(), reverse=True):
         kind = "rival" if name == report.better_baseline else "floor"
         marks.append(Mark(names.plain(name), getattr(scores, metric), kind))
@@ -46,22 +47,27 @@ def _rivals(report: EvaluateReport, metric: str) -> list[Mark]:
 def paired(report: EvaluateReport) -> shapes.Table:
     """The model against each rival on the same rows."""
     return shapes.Table(
-        "Accuracy against each baseline on the same test rows",
-        ("Against", "Difference", "p", "Test"),
+        say("Accuracy against each baseline on the same test rows"),
+        (say("Against"), say("Difference"), say("p"), say("Method")),
         tuple(_paired(test) for test in report.versus.values()),
     )
 
 
 def _paired(test: PairedTest) -> tuple[str, ...]:
     difference = figures.figure(test.difference)
-    return (names.plain(test.rival), difference, figures.p_value(test.p_value), test.method)
+    return (
+        names.plain(test.rival),
+        difference,
+        figures.p_value(test.p_value),
+        reported(test.method),
+    )
 
 
 def per_class(report: EvaluateReport) -> shapes.Intervals:
     """Precision, recall and F1 of each label."""
     labels = report.model.per_class
     return shapes.intervals(
-        "Precision, recall and F1",
+        say("Precision, recall and F1"),
         [
             (names.plain(metric), [Mark(label, labels[label][metric]) for label in labels])
             for metric in ("precision", "recall", "f1")
@@ -74,9 +80,9 @@ def per_group(report: EvaluateReport) -> tuple[shapes.Intervals, ...]:
     overall = report.model.accuracy.point
     return tuple(
         shapes.intervals(
-            f"Accuracy by {names.plain(column, first=False)}",
-            [("", [Mark(value, estimate) for value, estimate in groups.items()])],
-            reference=None if overall is None else (overall, "all test rows"),
+            say("Accuracy by %(column)s", column=names.plain(column, first=False)),
+            [("", [Mark(names.group(value), estimate) for value, estimate in groups.items()])],
+            reference=None if overall is None else (overall, say("all test rows")),
         )
         for column, groups in report.model.per_group.items()
     )
@@ -106,8 +112,8 @@ def confusions(report: EvaluateReport) -> shapes.Table:
     ]
     largest = sorted(cells, key=lambda cell: -cell[0])[:_MAX_CONFUSIONS]
     return shapes.Table(
-        "Labels most often confused",
-        ("True label", "Predicted label", "Test rows"),
+        say("Labels most often confused"),
+        (say("True label"), say("Predicted label"), say("Test rows")),
         tuple((true, predicted, figures.count(rows)) for rows, true, predicted in largest),
         numeric=frozenset({2}),
     )
@@ -117,14 +123,19 @@ def in_words(report: EvaluateReport) -> str:
     """Return the accuracy as a person says it, beside that of the better baseline."""
     own, rival = report.model.accuracy, report.baselines[report.better_baseline].accuracy
     if own.point is None:
-        return "The model's accuracy on texts that it has not seen could not be measured."
-    said = (
-        f"Of 100 texts that it has not seen, the model labels about {_hundred(own)} as people did"
-    )
+        return say("The model's accuracy on texts that it has not seen could not be measured.")
     if rival.point is None:
-        return f"{said}."
-    name = names.plain(report.better_baseline, first=False)
-    return f"{said}; the better of the simple baselines ({name}) labels about {_hundred(rival)}."
+        return say(
+            "Of 100 texts that it has not seen, the model labels about %(right)s as people did.",
+            right=_hundred(own),
+        )
+    return say(
+        "Of 100 texts that it has not seen, the model labels about %(right)s as people did; the"
+        " better of the simple baselines (%(rival)s) labels about %(rivals)s.",
+        right=_hundred(own),
+        rival=names.plain(report.better_baseline, first=False),
+        rivals=_hundred(rival),
+    )
 
 
 def _hundred(accuracy: Estimate) -> str:

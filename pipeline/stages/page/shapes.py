@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from pipeline.reports import Estimate
 from pipeline.stages.page import charts, figures
+from pipeline.stages.page.language import reported
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def intervals(
 
 def _row(mark: Mark, axis: charts.Axis, reference: float | None, digits: int) -> IntervalRow:
     drawn = charts.strip(mark.estimate, axis, mark.kind, reference, mark.limit)
-    note = mark.estimate.note if mark.estimate.point is None else ""
+    note = reported(mark.estimate.note) if mark.estimate.point is None else ""
     return IntervalRow(mark.label, drawn, figures.figure(mark.estimate, digits), note)
 
 

@@ -1,10 +1,11 @@
 """What became of the model where it was made smaller, or written in other formats."""
 
 from pipeline.reports import CompressReport, Exported, ExportReport
-from pipeline.stages.page import figures, shapes
+from pipeline.stages.page import figures, names, shapes
+from pipeline.stages.page.language import mark, say
 
 _MB = 1e6
-_METHODS = {"distil": "fewer layers", "prune": "fewer feed-forward units"}
+_METHODS = {"distil": mark("fewer layers"), "prune": mark("fewer feed-forward units")}
 
 
 def compressed(report: CompressReport) -> shapes.Table | None:
@@ -15,12 +16,21 @@ def compressed(report: CompressReport) -> shapes.Table | None:
     whole, cut, taught = ("" if loss is None else figures.decimal(loss, 2) for loss in losses)
     before, after = figures.count(report.teacher_parameters), figures.count(report.parameters)
     return shapes.Table(
-        f"The encoder was made smaller ({_METHODS[report.method]}) before all that follows",
-        ("Encoder", "Parameters", "Held-out loss, nats a token"),
+        say(
+            "The encoder was made smaller (%(how)s) before all that follows",
+            how=say(_METHODS[report.method]),
+        ),
+        (say("Encoder"), say("Parameters"), say("Held-out loss, nats a token")),
         (
-            ("As pretrained", before, whole),
-            ("As it was cut", after, cut),
-            (f"After {figures.count(report.tokens)} tokens with its teacher", after, taught),
+            (say("As pretrained"), before, whole),
+            (say("As it was cut"), after, cut),
+            (
+                say(
+                    "After %(tokens)s tokens with its teacher", tokens=figures.count(report.tokens)
+                ),
+                after,
+                taught,
+            ),
         ),
         frozenset({1, 2}),
     )
@@ -31,24 +41,43 @@ def formats(report: ExportReport) -> shapes.Table | None:
     if not report.formats:
         return None
     return shapes.Table(
-        "The model in other formats, on the same test rows",
-        ("Format", "Size, MB", "Accuracy", "Accuracy less the model's", "Widest gap, upper bound"),
+        say("The model in other formats, on the same test rows"),
+        (
+            say("Format"),
+            say("Size, MB"),
+            say("Accuracy"),
+            say("Accuracy less the model's"),
+            say("Widest gap, upper bound"),
+        ),
         tuple(_format(each) for each in report.formats),
         frozenset({1}),
     )
 
 
 def _format(made: Exported) -> tuple[str, ...]:
-    bounds = [
-        (gap.gap.high, f"{gap.metric.replace('_', ' ')} by {gap.column}")
-        for gap in made.gaps
-        if gap.gap.high is not None
-    ]
-    widest = max(bounds, default=None)
     return (
-        f"{made.file} (probabilities differ by {made.difference:.1g} at most)",
+        say(
+            "%(file)s (probabilities differ by %(most)s at most)",
+            file=made.file,
+            most=f"{made.difference:.1g}",
+        ),
         figures.decimal(made.size_bytes / _MB, 1),
         figures.value(made.accuracy),
         figures.value(made.versus.difference),
-        figures.UNMEASURED if widest is None else f"{figures.decimal(widest[0])}, {widest[1]}",
+        _widest(made),
+    )
+
+
+def _widest(made: Exported) -> str:
+    bounds = [
+        (gap.gap.high, gap.metric, gap.column) for gap in made.gaps if gap.gap.high is not None
+    ]
+    if not bounds:
+        return figures.unmeasured()
+    high, metric, column = max(bounds)
+    return say(
+        "%(gap)s, %(metric)s by %(column)s",
+        gap=figures.decimal(high),
+        metric=names.plain(metric, first=False),
+        column=names.group(column),
     )

@@ -10,20 +10,13 @@ from typing import Any
 
 from pipeline import reports
 from pipeline.policy import evidence as paths
-from pipeline.policy.references import by_law
 from pipeline.reports import Estimate, Report
-from pipeline.stages.page import card, figures, origins
+from pipeline.stages.page import card, figures, language, limits, names, origins, verdict
 from pipeline.stages.page.evidence import Evidence
-from pipeline.stages.page.limits import LIMITS
-from pipeline.stages.page.render import environment
+from pipeline.stages.page.language import mark, say
+from pipeline.stages.page.render import Cited, environment
 
 _CITABLE = re.compile(r"[A-Za-z0-9_ -]+")  # a name that can stand in a path, and in Markdown
-
-
-class Cited(str):
-    """Markdown that is set as it is."""
-
-    __slots__ = ()
 
 
 def technical_file(evidence: Evidence) -> str:
@@ -42,11 +35,9 @@ def _render(evidence: Evidence, template: str) -> str:
         for stage, report in vars(evidence).items()
         if isinstance(report, Report) and stage in reports.STAGE_REPORTS
     }
-    return environment(finalize=_set).get_template(template).render(_views(evidence, as_json))
-
-
-def _set(value: Any) -> Any:
-    return value if isinstance(value, Cited) else card.escape(value)
+    with language.speaking(evidence.params.language):
+        views = _views(evidence, as_json)
+        return environment(finalize=card.escape).get_template(template).render(views)
 
 
 def cite(as_json: dict[str, Any], path: str) -> Cited:
@@ -60,9 +51,9 @@ def show(value: Any) -> str:
     if isinstance(value, dict):
         return _show_mapping(value)
     if isinstance(value, list):
-        return ", ".join(map(show, value))
+        return say(", ").join(map(show, value))
     if value is None or isinstance(value, bool):
-        return {None: "none", True: "yes", False: "no"}[value]
+        return say({None: mark("none"), True: mark("yes"), False: mark("no")}[value])
     if isinstance(value, int):
         return figures.count(value)
     return figures.decimal(value) if isinstance(value, float) else str(value)
@@ -71,11 +62,12 @@ def show(value: Any) -> str:
 def _show_mapping(value: dict[str, Any]) -> str:
     if "point" in value:
         return figures.figure(Estimate.model_validate(value))
-    return ", ".join(f"{name} {show(item)}" for name, item in sorted(value.items())) or "none"
+    return say(", ").join(f"{name} {show(item)}" for name, item in sorted(value.items())) or say(
+        "none"
+    )
 
 
 def _views(evidence: Evidence, as_json: dict[str, Any]) -> dict[str, Any]:
-    referred = [name for verdict in evidence.decision.verdicts for name in verdict.references]
     gaps, groups = _group_paths(evidence)
     return {
         **vars(evidence),
@@ -90,9 +82,9 @@ def _views(evidence: Evidence, as_json: dict[str, Any]) -> dict[str, Any]:
             if _CITABLE.fullmatch(each.name)
         ],
         "observed": _observed(evidence, as_json),
-        "laws": by_law(referred),
+        "laws": verdict.laws(evidence.decision),
         "sources": origins.summary(evidence.provenance),
-        "limits": LIMITS,
+        "limits": limits.told(),
     }
 
 
@@ -118,6 +110,6 @@ def _observed(evidence: Evidence, as_json: dict[str, Any]) -> list[tuple[str, An
         try:
             seen: str = cite(as_json, each.metric)
         except paths.MissingEvidenceError:
-            seen = "nothing"
-        rows.append((each.rule, seen, each.verdict.replace("_", " ")))
+            seen = say("nothing")
+        rows.append((each.rule, seen, names.plain(each.verdict, first=False)))
     return rows

@@ -3,6 +3,7 @@
 from pipeline.reports import FinetuneReport, PretrainReport
 from pipeline.stages.page import figures, shapes
 from pipeline.stages.page.charts import Level, Line
+from pipeline.stages.page.language import mark, say
 
 
 def pretraining(report: PretrainReport) -> shapes.Chart | None:
@@ -13,21 +14,29 @@ def pretraining(report: PretrainReport) -> shapes.Chart | None:
     heldout += [(p.tokens, p.heldout_loss) for p in report.curve if p.heldout_loss is not None]
     train = [(float(point.tokens), point.loss) for point in report.curve]
     return shapes.chart(
-        "Masked-token loss during pretraining",
-        [Line("training", "train", tuple(train)), Line("held out", "heldout", tuple(heldout))],
+        say("Masked-token loss during pretraining"),
+        [
+            Line(say("training"), "train", tuple(train)),
+            Line(say("held out"), "heldout", tuple(heldout)),
+        ],
         [Level(name, kind, loss) for name, kind, loss in _guesses(report)],
-        title=f"Held-out loss goes from {report.initial_loss:.2f} to {report.final_loss:.2f} nats "
-        f"over {figures.count(report.tokens)} tokens",
-        axes=("tokens seen", "nats a masked token"),
+        title=say(
+            "Held-out loss goes from %(first)s to %(last)s nats over %(tokens)s tokens",
+            first=f"{report.initial_loss:.2f}",
+            last=f"{report.final_loss:.2f}",
+            tokens=figures.count(report.tokens),
+        ),
+        axes=(say("tokens seen"), say("nats a masked token")),
     )
 
 
 def _guesses(report: PretrainReport) -> list[tuple[str, str, float]]:
     """Name, style and loss of what knows nothing, or no more than which tokens are common."""
+    uniform, untrained, unigram = report.uniform_loss, report.untrained_loss, report.unigram_loss
     return [
-        (f"guessing evenly, {report.uniform_loss:.2f}", "first", report.uniform_loss),
-        (f"untrained weights, {report.untrained_loss:.2f}", "second", report.untrained_loss),
-        (f"guessing by frequency, {report.unigram_loss:.2f}", "third", report.unigram_loss),
+        (say("guessing evenly, %(loss)s", loss=f"{uniform:.2f}"), "first", uniform),
+        (say("untrained weights, %(loss)s", loss=f"{untrained:.2f}"), "second", untrained),
+        (say("guessing by frequency, %(loss)s", loss=f"{unigram:.2f}"), "third", unigram),
     ]
 
 
@@ -38,31 +47,41 @@ def head(report: FinetuneReport) -> shapes.Chart | None:
     """
     if not report.curve or report.gradient_norm is not None:
         return None
-    unit = "iteration" if report.mode == "frozen" else "epoch"
+    unit = mark("iteration") if report.mode == "frozen" else mark("epoch")
     train = tuple((float(point.epoch), point.train_loss) for point in report.curve)
     validation = tuple((float(point.epoch), point.validation_loss) for point in report.curve)
     return shapes.chart(
-        "Classification loss during fine-tuning",
-        [Line("training", "train", train), Line("validation", "heldout", validation)],
-        title=f"Loss over {figures.plural(len(report.curve), unit)}; the lowest on validation"
-        f" is at {unit} {report.best_epoch}",
-        axes=(unit, "nats a text"),
-        marked=(float(report.best_epoch), f"{unit} kept, {report.best_epoch}"),
+        say("Classification loss during fine-tuning"),
+        [Line(say("training"), "train", train), Line(say("validation"), "heldout", validation)],
+        title=say(
+            "Loss over %(units)s; the lowest on validation is at %(unit)s %(best)s",
+            units=figures.plural(len(report.curve), unit),
+            unit=say(unit),
+            best=report.best_epoch,
+        ),
+        axes=(say(unit), say("nats a text")),
+        marked=(
+            float(report.best_epoch),
+            say("%(unit)s kept, %(best)s", unit=say(unit), best=report.best_epoch),
+        ),
     )
 
 
 def losses(report: PretrainReport) -> shapes.Table:
     """The losses that the chart shows, in figures."""
     rows = (
-        ("Guessing evenly over the vocabulary", report.uniform_loss),
-        ("Guessing by the tokens' frequency", report.unigram_loss),
-        ("Same architecture, untrained weights", report.untrained_loss),
-        ("This model before training", report.initial_loss),
-        ("This model after training", report.final_loss),
+        (say("Guessing evenly over the vocabulary"), report.uniform_loss),
+        (say("Guessing by the tokens' frequency"), report.unigram_loss),
+        (say("Same architecture, untrained weights"), report.untrained_loss),
+        (say("This model before training"), report.initial_loss),
+        (say("This model after training"), report.final_loss),
     )
     return shapes.Table(
-        f"Loss at {figures.count(report.heldout_masked_tokens)} fixed masked tokens held out",
-        ("Model", "Nats a masked token"),
+        say(
+            "Loss at %(tokens)s fixed masked tokens held out",
+            tokens=figures.count(report.heldout_masked_tokens),
+        ),
+        (say("Model"), say("Nats a masked token")),
         tuple((name, figures.decimal(loss)) for name, loss in rows),
         numeric=frozenset({1}),
     )

@@ -12,6 +12,7 @@ from pipeline.reports import (
     Report,
 )
 from pipeline.stages.page import figures, names, shapes
+from pipeline.stages.page.language import reported, say
 
 
 def undefined(report: Report) -> Iterator[tuple[str, str]]:
@@ -22,11 +23,17 @@ def undefined(report: Report) -> Iterator[tuple[str, str]]:
 def _walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     if isinstance(value, Estimate):
         if value.point is None:
-            reason = value.note or "no reason given"
-            yield ", ".join(path), f"{reason} (n = {figures.count(value.n)})"
+            yield (
+                _place(path),
+                say(
+                    "%(reason)s (n = %(n)s)",
+                    reason=reported(value.note or "no reason given"),
+                    n=figures.count(value.n),
+                ),
+            )
         return
     if isinstance(value, GroupScore) and not value.rows:
-        yield ", ".join(path), "no test rows, so nothing was measured (n = 0)"
+        yield _place(path), say("no test rows, so nothing was measured (n = 0)")
         return
     if isinstance(value, Mitigation):
         yield from _mitigation(value)
@@ -35,15 +42,23 @@ def _walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         yield from _walk(item, (*path, name) if name else path)
 
 
+def _place(path: tuple[str, ...]) -> str:
+    return say(", ").join(path)
+
+
 def _mitigation(report: Mitigation) -> Iterator[tuple[str, str]]:
     """Yield what was not compared; a gap that no way has is one line, not one a way."""
     if report.note:
-        yield "mitigation", report.note
-    yield from ((f"mitigation, {method}", why) for method, why in report.left_out.items())
+        yield say("mitigation"), reported(report.note)
+    yield from (
+        (say("mitigation, %(method)s", method=method), reported(why))
+        for method, why in report.left_out.items()
+    )
     for score in report.methods[:1]:
         for metric, gap in score.gaps.items():
             if gap.point is None:
-                yield f"mitigation, gap of {names.plain(metric, first=False)}", gap.note
+                name = names.plain(metric, first=False)
+                yield say("mitigation, gap of %(metric)s", metric=name), reported(gap.note)
 
 
 def _items(value: Any) -> Iterator[tuple[str, Any]]:
@@ -52,7 +67,7 @@ def _items(value: Any) -> Iterator[tuple[str, Any]]:
         for field in type(value).model_fields:
             yield names.plain(field, first=False), getattr(value, field)
     elif isinstance(value, dict):
-        yield from value.items()
+        yield from ((names.group(name), item) for name, item in value.items())
     elif isinstance(value, tuple):
         for item in value:
             yield _identity(item), item
@@ -73,7 +88,15 @@ def left_out(report: AuditReport) -> list[tuple[str, str]]:
             metrics = found.setdefault((gap.column, value, reason), [])
             metrics.append(names.plain(gap.metric, first=False))
     return [
-        (f"{column} {value}: gap of {figures.listing(metrics)}", reason)
+        (
+            say(
+                "%(column)s %(value)s: gap of %(metrics)s",
+                column=names.plain(column, first=False),
+                value=names.group(value),
+                metrics=figures.listing(metrics),
+            ),
+            reported(reason),
+        )
         for (column, value, reason), metrics in found.items()
     ]
 
@@ -81,10 +104,11 @@ def left_out(report: AuditReport) -> list[tuple[str, str]]:
 def table(evaluate: EvaluateReport, audit: AuditReport) -> shapes.Table | None:
     """Everything that was not measured; None where all of it was."""
     rows = [
-        *((f"scores: {place}", reason) for place, reason in undefined(evaluate)),
-        *((f"audits: {place}", reason) for place, reason in undefined(audit)),
+        *((say("scores: %(place)s", place=at), reason) for at, reason in undefined(evaluate)),
+        *((say("audits: %(place)s", place=at), reason) for at, reason in undefined(audit)),
         *left_out(audit),
     ]
     if not rows:
         return None
-    return shapes.Table("Figures that could not be measured", ("Figure", "Why"), tuple(rows))
+    columns = (say("Figure"), say("Why"))
+    return shapes.Table(say("Figures that could not be measured"), columns, tuple(rows))

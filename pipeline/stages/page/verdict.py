@@ -5,9 +5,10 @@ from typing import Any
 
 from pipeline.policy.evidence import parse_path
 from pipeline.policy.gate import Decision, RuleVerdict
-from pipeline.policy.references import REFERENCES, by_law
+from pipeline.policy.references import REFERENCES, Law, Reference
 from pipeline.reports import Estimate
 from pipeline.stages.page import figures, shapes
+from pipeline.stages.page.language import reported, say, space
 
 _WORST_FIRST = ("fail", "not_evaluated", "inconclusive", "pass")
 
@@ -32,24 +33,34 @@ def sentence(decision: Decision) -> str:
     stopping = [each for each in decision.verdicts if each.blocks]
     doubtful = len(decision.warnings())
     if decision.promote:
-        none = f"none of the {figures.plural(len(decision.verdicts), 'rule')} of its policy"
-        care = f", though {_calls(doubtful)} for care" if doubtful else ""
-        return f"This model may be put to use: {none} stops it{care}."
+        return say(
+            "This model may be put to use: none of the %(rules)s of its policy stops it%(care)s.",
+            rules=figures.plural(len(decision.verdicts), "rule"),
+            care=_care(doubtful),
+        )
     failed = sum(each.verdict == "fail" for each in stopping)
-    return f"This model may not be put to use: it {_stops(failed, len(stopping) - failed)}."
+    return say(
+        "This model may not be put to use: it %(reason)s.",
+        reason=_stops(failed, len(stopping) - failed),
+    )
 
 
-def _calls(rules: int) -> str:
-    return "1 calls" if rules == 1 else f"{rules} call"
+def _care(rules: int) -> str:
+    if not rules:
+        return ""
+    if rules == 1:
+        return say(", though 1 calls for care")
+    return say(", though %(rules)s call for care", rules=rules)
 
 
 def _stops(failed: int, unproven: int) -> str:
     parts = []
     if failed:
-        parts.append(f"breaks {figures.plural(failed, 'rule')}")
+        parts.append(say("breaks %(rules)s", rules=figures.plural(failed, "rule")))
     if unproven:
-        parts.append(f"could not be shown to keep {figures.plural(unproven, 'rule')}")
-    return figures.listing(parts) or "is held to no rule"
+        rules = figures.plural(unproven, "rule")
+        parts.append(say("could not be shown to keep %(rules)s", rules=rules))
+    return figures.listing(parts) or say("is held to no rule")
 
 
 def rules(decision: Decision) -> tuple[Rule, ...]:
@@ -69,21 +80,29 @@ def _rule(each: RuleVerdict) -> Rule:
         _in_words(each.required.removeprefix("= ")),
         "" if each.n is None else figures.count(each.n),
         each.verdict,
-        each.why if each.verdict == "pass" else f"{each.why} {_reason(each)}",
-        "; ".join(REFERENCES[name].short for name in each.references),
+        reported(each.why) if each.verdict == "pass" else _why(each),
+        say("; ").join(_place(REFERENCES[name]) for name in each.references),
         each.waivable,
     )
 
 
+def _why(each: RuleVerdict) -> str:
+    return f"{reported(each.why)}{space()}{_reason(each)}"
+
+
+def _place(reference: Reference) -> str:
+    return say("%(law)s, %(place)s", law=say(reference.law.short), place=say(reference.place))
+
+
 def _effect(each: RuleVerdict) -> str:
     if each.blocks:
-        return "stops the model"
-    return "" if each.verdict == "pass" else "a warning"
+        return say("stops the model")
+    return "" if each.verdict == "pass" else say("a warning")
 
 
 def _observed(each: RuleVerdict) -> str:
     if each.point is None or each.n is None:
-        return each.observed
+        return reported(each.observed)
     estimate = Estimate(point=each.point, low=each.low, high=each.high, n=each.n)
     return figures.value(estimate, _digits(each.point))
 
@@ -95,10 +114,15 @@ def _digits(point: float) -> int:
 
 def _reason(each: RuleVerdict) -> str:
     """Return the gate's reason, less the path that it begins with."""
-    return figures.sentence(_in_words(each.reason.removeprefix(f"{each.metric}: ")))
+    reason = reported(_plain_marks(each.reason.removeprefix(f"{each.metric}: ")))
+    return figures.sentence(reason)
 
 
 def _in_words(text: str) -> str:
+    return reported(_plain_marks(text))
+
+
+def _plain_marks(text: str) -> str:
     return text.replace(">= ", "at least ").replace("<= ", "at most ")
 
 
@@ -107,15 +131,38 @@ def unevaluated(decision: Decision) -> shapes.Table | None:
     rows = [
         (each.rule, _reason(each)) for each in decision.verdicts if each.verdict == "not_evaluated"
     ]
-    return shapes.Table("Rules not evaluated", ("Rule", "Why"), tuple(rows)) if rows else None
+    return (
+        shapes.Table(say("Rules not evaluated"), (say("Rule"), say("Why")), tuple(rows))
+        if rows
+        else None
+    )
 
 
 def references(decision: Decision) -> shapes.Table | None:
     """The laws and standards that the rules refer to; None where they refer to none."""
-    ids = [name for each in decision.verdicts for name in each.references]
-    rows = [(f"{law.title}, of {law.date}", told, law.applies) for law, told in by_law(ids)]
-    columns = ("Law or standard", "Passages", "To whom it applies, and when not")
-    return shapes.Table("Laws and standards", columns, tuple(rows)) if rows else None
+    rows = [
+        (say("%(title)s, of %(date)s", title=title, date=date), passages, applies)
+        for title, date, passages, applies in laws(decision)
+    ]
+    columns = (say("Law or standard"), say("Passages"), say("To whom it applies, and when not"))
+    return shapes.Table(say("Laws and standards"), columns, tuple(rows)) if rows else None
+
+
+def laws(decision: Decision) -> list[tuple[str, str, str, str]]:
+    """Return title, date, passages and reach of each law or standard that the rules refer to."""
+    wanted = {name for each in decision.verdicts for name in each.references}
+    passages: dict[Law, list[str]] = {}
+    for name, reference in REFERENCES.items():
+        if name in wanted:
+            passages.setdefault(reference.law, []).append(_passage(reference))
+    return [
+        (say(law.title), law.date, say("; ").join(told), say(law.applies))
+        for law, told in passages.items()
+    ]
+
+
+def _passage(reference: Reference) -> str:
+    return say("%(place)s, %(subject)s", place=say(reference.place), subject=say(reference.subject))
 
 
 def upper_limit(decision: Decision, path: str, entry: Any) -> float | None:

@@ -5,14 +5,10 @@ from typing import Any
 
 import pytest
 import report_factory
-from page_cases import make_page, read_page, replaced
+from page_cases import BUDGET, make_page, read_page, replaced
 
-from pipeline.reports import FinetuneReport, PrivacyReport, PrivateFit
+from pipeline.reports import FinetuneReport, PrivacyReport
 from pipeline.stages.page import canaries, privacy
-
-BUDGET = PrivateFit(
-    epsilon=7.99, delta=1e-5, clip_norm=1, noise_multiplier=0.83, sample_rate=0.02, steps=2850
-)
 
 
 @pytest.fixture(autouse=True)
