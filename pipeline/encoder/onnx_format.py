@@ -97,13 +97,15 @@ def write_int8(model: Headed | Stock, path: Path) -> None:
 
 
 def _export(model: Headed | Stock) -> onnx.ModelProto:
+    # Two tensors: torch.export takes one given twice for one input, and the ids for the mask.
     ids = torch.ones(2, 8, dtype=torch.int64)  # the export asks for more than one of each
+    mask = torch.ones_like(ids)
     rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens", min=2)
     with quiet_transformers(), warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of torch's own deprecations, and names of axes
         program = torch.onnx.export(
             model.cpu().eval(),
-            (ids, ids),
+            (ids, mask),
             input_names=list(INPUTS),
             output_names=[OUTPUT],
             dynamic_shapes=({0: rows, 1: tokens}, {0: rows, 1: tokens}),

@@ -61,7 +61,7 @@ def ask(path: Path, texts: list[str], **how: bool) -> np.ndarray:
 def test_onnx_gives_the_probabilities_of_torch(
     wanted: np.ndarray, written: dict[str, Path]
 ) -> None:
-    np.testing.assert_allclose(ask(written["onnx"], TEXTS), wanted, atol=1e-4)
+    np.testing.assert_allclose(ask(written["onnx"], TEXTS), wanted, atol=1e-5)
     assert float(wanted.std(axis=0).max()) > 0.01
 
 
@@ -73,7 +73,7 @@ def test_padding_is_masked_for_who_pads(written: dict[str, Path]) -> None:
     )
     short = ids[1:, :3]
     (alone,) = session.run(None, {"input_ids": short, "attention_mask": np.ones_like(short)})
-    np.testing.assert_allclose(together[1], alone[0], atol=1e-4)
+    np.testing.assert_allclose(together[1], alone[0], atol=1e-5)
 
 
 def test_int8_is_smaller_and_near_and_leaves_the_head_in_float(
