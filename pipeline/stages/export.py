@@ -5,35 +5,13 @@ model's row by row, and its gaps between groups are the audit's. policy.yaml ask
 """
 
 import shutil
-import statistics
-import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from pipeline import files, layout, reports
-from pipeline import params as settings
-from pipeline.adapters import rows
-from pipeline.encoder import classifier, onnx_format
-from pipeline.encoder.classifier import Classifier
-from pipeline.errors import InputError
-from pipeline.measure import paired
-from pipeline.measure.intervals import Bootstrap, wilson
-from pipeline.measure.outcomes import Outcomes
+from pipeline import layout
 from pipeline.params import ExportParams
-from pipeline.reports import Exported, ExportReport, FinetuneReport
-from pipeline.stages._shipped import shipped_model, shipped_tokenizer
-from pipeline.stages.audits import columns, groups
-from pipeline.stages.audits.tested import Tested, read_tested
+from pipeline.reports import ExportReport
 from pipeline.track import Track
 
 OUT = layout.stage_dir("export")
-FILES = {"onnx": "onnx/model.onnx", "int8": "onnx/model_int8.onnx"}  # as the hub names them
-_WRITE = {"onnx": onnx_format.write_onnx, "int8": onnx_format.write_int8}
-MAX_DIFFERENCE = 1e-3  # of a probability, in float32: more is no rounding
-_TIMED_TEXTS, _TIMED_ROUNDS = 32, 5
 
 
 def run(params: ExportParams, track: Track) -> ExportReport:
@@ -46,65 +24,6 @@ def run(params: ExportParams, track: Track) -> ExportReport:
     shutil.rmtree(OUT, ignore_errors=True)
     if not params.formats:
         return ExportReport(torch_bytes=None, formats=())
-    finetuned, tested = reports.read(FinetuneReport), read_tested()
-    model, tokenizer = shipped_model(finetuned), shipped_tokenizer()
-    torch_bytes = sum(weights.nbytes for weights in model.state_dict().values())
-    loaded = {"torch": classifier.from_model(model, tokenizer)}
-    exported, measured = onnx_format.to_onnx(model), []
-    for name in params.formats:
-        path = OUT / FILES[name]
-        _WRITE[name](exported, path)
-        loaded[name] = onnx_format.load_onnx(
-            path, tokenizer, len(finetuned.labels), one_at_a_time=name == "int8"
-        )
-        measured.append(_measure(name, path, loaded[name], tested, track))
-    track.metrics(_latencies(loaded), step=0)
-    return ExportReport(torch_bytes=torch_bytes, formats=tuple(measured))
+    from pipeline.stages import _formats  # loads torch
 
-
-def _measure(name: Any, path: Path, model: Classifier, tested: Tested, track: Track) -> Exported:
-    params = settings.load().audit
-    bootstrap = Bootstrap(params.confidence, params.resamples, params.seed)
-    evaluated = tested.outcomes
-    said = model.probabilities(tested.texts, lambda done, n: track.progress(done, n, "texts"))
-    answers = Outcomes(evaluated.labels, said, evaluated.names)
-    difference = float(np.abs(said - evaluated.probabilities).max())
-    if name == "onnx" and not difference <= MAX_DIFFERENCE:
-        raise InputError(
-            f"{path}: probabilities differ by {difference:.1e} from the evaluated model's; "
-            "set export.formats to []"
-        )
-    again = Tested(tested.texts, answers, tested.groups)
-    _, gaps = groups.compare_groups(again, columns.read_columns(params, again), params, bootstrap)
-    return Exported(
-        format=name,
-        file=FILES[name],
-        digest=files.sha256_file(path),
-        size_bytes=path.stat().st_size,
-        difference=difference,
-        difference_texts=len(tested.texts),
-        accuracy=wilson(int(answers.correct.sum()), len(tested.texts), params.confidence),
-        versus=paired.compare("torch", answers.correct, evaluated.correct, params.confidence),
-        gaps=gaps,
-    )
-
-
-def _latencies(models: Mapping[str, Classifier]) -> dict[str, float]:
-    """Return each format's time for one text over torch's, the median of rounds in turns."""
-    texts = rows.read_split("validation").texts[:_TIMED_TEXTS]
-    rounds = [
-        {name: _seconds(model, texts) for name, model in models.items()}
-        for _ in range(_TIMED_ROUNDS)
-    ]
-    return {
-        f"{name}_latency_ratio": statistics.median(each[name] / each["torch"] for each in rounds)
-        for name in models
-        if name != "torch"
-    }
-
-
-def _seconds(model: Classifier, texts: Sequence[str]) -> float:
-    started = time.perf_counter()
-    for text in texts:
-        model.probabilities([text])
-    return time.perf_counter() - started
+    return _formats.make(params, OUT, track)
