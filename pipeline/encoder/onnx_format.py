@@ -14,10 +14,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import nn
 
 from pipeline import files
-from pipeline.encoder.assemble import Pooling
 from pipeline.encoder.classifier import Classifier
-from pipeline.encoder.features import Progress, run_batches, standardise, tokenise
-from pipeline.encoder.head import Head
+from pipeline.encoder.features import Progress, run_batches, tokenise
 from pipeline.encoder.loading import quiet_transformers
 
 INPUTS, OUTPUT = ("input_ids", "attention_mask"), "logits"
@@ -26,30 +24,7 @@ _SCOPE = "pkg.torch.onnx.name_scopes"  # of a node's metadata: the modules that 
 _BATCH_TOKENS = 4096
 
 
-class Headed(nn.Module):
-    """A frozen encoder, pooling and head as `features` and `head` define them.
-
-    What `assemble` adds, with weights of 2^24, is left out: asked through onnxruntime 1.32 the
-    assembled classifier gave other answers, and int8 has no room for such weights.
-    """
-
-    def __init__(self, encoder: Any, head: Head, pooling: Pooling) -> None:
-        super().__init__()
-        self.encoder, self.head, self.pooling = encoder, head, pooling
-
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Return the logits (B, K) of ids and mask (B, T)."""
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        if self.pooling == "cls":
-            pooled = hidden[:, 0]
-        else:
-            weights = attention_mask[:, :, None].to(hidden.dtype)
-            pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1)  # (B, H)
-        logits: torch.Tensor = self.head(standardise(pooled))
-        return logits
-
-
-class Stock(nn.Module):
+class _Logits(nn.Module):
     """A stock sequence classifier whose answer is the logits alone."""
 
     def __init__(self, model: Any) -> None:
@@ -63,29 +38,47 @@ class Stock(nn.Module):
         return logits
 
 
-def write_onnx(model: Headed | Stock, path: Path) -> None:
-    """Write a classifier: (B, T) int64 ids and mask to (B, K) logits, any B and T.
+def to_onnx(model: Any) -> onnx.ModelProto:
+    """Return a stock sequence classifier as ONNX: (B, T) int64 ids and mask to (B, K) logits.
 
-    Nothing of where and how it was made is in the file: equal models give equal bytes.
+    B and T are any, but T at least 2, which the special tokens alone make.
     """
-    made = _export(model)
-    _forget(made)
-    files.write_bytes(path, made.SerializeToString(deterministic=True))
+    # Two tensors: torch.export takes one given twice for one input, and the mask for the ids.
+    ids = torch.ones(2, 8, dtype=torch.int64)  # the export asks for more than one of each
+    mask = torch.ones_like(ids)
+    rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens", min=2)
+    with quiet_transformers(), warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of torch's own deprecations, and names of axes
+        program = torch.onnx.export(
+            _Logits(model.cpu().eval()),
+            (ids, mask),
+            input_names=list(INPUTS),
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: rows, 1: tokens}, {0: rows, 1: tokens}),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    exported: onnx.ModelProto = program.model_proto
+    return exported
 
 
-def write_int8(model: Headed | Stock, path: Path) -> None:
-    """Write a classifier with int8 weights, activations quantised as they come (dynamically).
+def write_onnx(exported: onnx.ModelProto, path: Path) -> None:
+    """Write what `to_onnx` made; of where and how it was made nothing is in the file."""
+    files.write_bytes(path, _bare(exported).SerializeToString(deterministic=True))
+
+
+def write_int8(exported: onnx.ModelProto, path: Path) -> None:
+    """Write what `to_onnx` made with int8 weights; activations are quantised dynamically.
 
     That is for the embeddings and the encoder's layers, with a scale for each column of a matrix;
     the head stays in float32. The scale of activations is by batch, so that a text's answer depends
     on the texts beside it; `load_onnx` can ask one at a time.
     """
-    made = _export(model)
-    kept = [node.name for node in made.graph.node if not _is_inner(node)]
-    _forget(made)
+    kept = [node.name for node in exported.graph.node if not _is_inner(node)]
     with tempfile.TemporaryDirectory() as work, files.replacing(path) as temporary:
         source = Path(work) / "model.onnx"
-        onnx.save(made, source)
+        onnx.save(_bare(exported), source)
         quantize_dynamic(
             source,
             temporary,
@@ -96,33 +89,16 @@ def write_int8(model: Headed | Stock, path: Path) -> None:
         )
 
 
-def _export(model: Headed | Stock) -> onnx.ModelProto:
-    ids = torch.ones(2, 8, dtype=torch.int64)  # the export asks for more than one of each
-    rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens", min=2)
-    with quiet_transformers(), warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of torch's own deprecations, and names of axes
-        program = torch.onnx.export(
-            model.cpu().eval(),
-            (ids, ids),
-            input_names=list(INPUTS),
-            output_names=[OUTPUT],
-            dynamic_shapes=({0: rows, 1: tokens}, {0: rows, 1: tokens}),
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None
-    made: onnx.ModelProto = program.model_proto
-    return made
-
-
 def _is_inner(node: onnx.NodeProto) -> bool:
     """Whether a node is of the embeddings or of the encoder's layers."""
     scopes = next((each.value for each in node.metadata_props if each.key == _SCOPE), "")
     return _INNER.search(scopes) is not None
 
 
-def _forget(model: onnx.ModelProto) -> None:
-    """Take out what tells of this machine: stack traces with paths, in every node."""
+def _bare(exported: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy without what tells of this machine: stack traces with paths, in every node."""
+    model = onnx.ModelProto()
+    model.CopyFrom(exported)
     for node in model.graph.node:
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
@@ -132,6 +108,7 @@ def _forget(model: onnx.ModelProto) -> None:
         tensor.ClearField("metadata_props")
     model.graph.ClearField("metadata_props")
     model.ClearField("metadata_props")
+    return model
 
 
 def load_onnx(path: Path, tokenizer: Any, labels: int, one_at_a_time: bool = False) -> Classifier:

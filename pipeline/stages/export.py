@@ -18,15 +18,12 @@ from pipeline import params as settings
 from pipeline.adapters import rows
 from pipeline.encoder import classifier, onnx_format
 from pipeline.encoder.classifier import Classifier
-from pipeline.encoder.head import load_head
-from pipeline.encoder.loading import load_encoder
-from pipeline.encoder.onnx_format import Headed, Stock
 from pipeline.errors import InputError
 from pipeline.measure import paired
 from pipeline.measure.intervals import Bootstrap, wilson
 from pipeline.measure.outcomes import Outcomes
 from pipeline.params import ExportParams
-from pipeline.reports import Exported, ExportReport, FeaturesReport, FinetuneReport
+from pipeline.reports import Exported, ExportReport, FinetuneReport
 from pipeline.stages._shipped import shipped_model, shipped_tokenizer
 from pipeline.stages.audits import columns, groups
 from pipeline.stages.audits.tested import Tested, read_tested
@@ -53,24 +50,16 @@ def run(params: ExportParams, track: Track) -> ExportReport:
     model, tokenizer = shipped_model(finetuned), shipped_tokenizer()
     torch_bytes = sum(weights.nbytes for weights in model.state_dict().values())
     loaded = {"torch": classifier.from_model(model, tokenizer)}
-    measured = []
+    exported, measured = onnx_format.to_onnx(model), []
     for name in params.formats:
         path = OUT / FILES[name]
-        _WRITE[name](_module(finetuned), path)
+        _WRITE[name](exported, path)
         loaded[name] = onnx_format.load_onnx(
             path, tokenizer, len(finetuned.labels), one_at_a_time=name == "int8"
         )
         measured.append(_measure(name, path, loaded[name], tested, track))
     track.metrics(_latencies(loaded), step=0)
     return ExportReport(torch_bytes=torch_bytes, formats=tuple(measured))
-
-
-def _module(finetuned: FinetuneReport) -> Headed | Stock:
-    if finetuned.mode == "full":
-        return Stock(shipped_model(finetuned))
-    encoder = load_encoder(layout.encoder_dir() / "model")
-    head = load_head(layout.stage_dir("finetune"))
-    return Headed(encoder, head, reports.read(FeaturesReport).pooling)
 
 
 def _measure(name: Any, path: Path, model: Classifier, tested: Tested, track: Track) -> Exported:
