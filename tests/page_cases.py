@@ -193,7 +193,10 @@ def smaller_and_private(made: Reports) -> Reports:
     (of_words, *_), secrets = audit.intrinsic.associations, audit.privacy.canaries
     pairs = {"targets": ("MaleNames", "FemaleNames"), "attributes": ("Career", "Family")}
     of_sentences = of_words.model_copy(update={"name": "SEAT sent-weat6", **pairs})
-    levels = tuple(level.model_copy(update={"p_value": 0.001}) for level in secrets.levels[2:])
+    levels = tuple(
+        level.model_copy(update={"p_value": 0.001 if level.repeats > 1 else 0.33})
+        for level in secrets.levels
+    )
     found = secrets.model_copy(update={"levels": levels})
     made = replaced(
         made,
