@@ -21,7 +21,7 @@ from benchmarks.lockstep import spread
 from pipeline import files, score
 from pipeline.reports import BundleReport
 
-ROUNDS, TEXTS, TRIED_TEXTS, MAX_LEN_TOKENS = 5, 400, 64, 128
+ROUNDS, TEXTS, TRIED_TEXTS, MAX_LEN_TOKENS = 5, 160, 32, 128
 BATCH_SIZES = (1, 8, 32, 128)
 LABELS = ("negative", "positive")
 
