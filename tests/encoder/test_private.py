@@ -162,7 +162,6 @@ def test_the_attack_finds_less_in_a_private_head() -> None:
     params = params_of(l2=0.0, learning_rate=0.003, epochs=2, batch_rows=32, private=budget)
     hidden = attack(pool, half, params)
     assert hidden.auc.low < 0.6
-    assert hidden.true_positive_rate.low <= math.exp(0.5) * 0.01 + 1e-5  # what epsilon allows
 
 
 @pytest.mark.parametrize(
