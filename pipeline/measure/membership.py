@@ -81,8 +81,10 @@ def judge_membership(
 def true_positive_rate(ratios: np.ndarray, member: np.ndarray, bootstrap: Bootstrap) -> Estimate:
     """Return the share of members found where 1% of the others are taken for members.
 
-    The interval resamples members and others, so it holds the threshold's own chance. It is
-    undefined where the others are fewer than a hundred: 1% of them is no row.
+    The interval resamples members and others, so it holds the threshold's own chance. It takes the
+    rows for independent given the heads, and holds this one head on these rows: not what other
+    heads, fitted to other rows or with other noise, would tell. It is undefined where the others
+    are fewer than a hundred: 1% of them is no row.
     """
     members, others = int(member.sum()), int((~member).sum())
     fewer, level = min(members, others), bootstrap.confidence

@@ -6,6 +6,7 @@ import torch
 from toy_labels import finetune_params
 
 from pipeline.encoder.fitting import Sample, fit_head
+from pipeline.encoder.private import fit_chosen_head
 from pipeline.encoder.shadows import fit_shadows
 from pipeline.measure.intervals import Bootstrap
 from pipeline.measure.membership import (
@@ -32,7 +33,7 @@ def draw_sample(seed: int, rows: int = ROWS) -> Sample:
 def attack(pool: Sample, target: Sample, params: FinetuneParams = PARAMS) -> Membership:
     """Fit a head on ``target`` and ask which rows of the pool's first half it learnt."""
     validation = draw_sample(9, rows=200)
-    head, _ = fit_head(target, validation, 2, params, lambda _: None)
+    head, _ = fit_chosen_head(target, validation, 2, params, lambda _: None)
     labels, learnt = pool.labels.numpy(), draw_halves(16, ROWS, 1)
     shadows = fit_shadows(pool, validation, 2, learnt, params, progress=lambda *_: None)
     with torch.no_grad():

@@ -152,9 +152,9 @@ def test_canaries_are_planted_in_the_training_part_only_and_listed() -> None:
     plain = _run()
     assert (plain.canaries, plain.planted_documents) == ((), 0)
     report = _run(canaries=CanaryParams(secrets=2, digits=4, seed=1), vocab_size=200)
-    planted = _decode("train")
+    planted = [text.replace(" .", ".") for text in _decode("train")]
     for canary in report.canaries:
-        assert planted.count(canary.text.lower().replace(".", " .")) == canary.repeats
+        assert planted.count(canary.text.lower()) == canary.repeats
     assert {canary.repeats for canary in report.canaries} == {0, 1, 4, 16}
     assert report.planted_documents == 2 * (1 + 4 + 16) == len(planted) - len(TRAIN) - 2
     assert not any("code" in text for text in _decode("heldout"))

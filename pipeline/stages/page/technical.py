@@ -17,6 +17,7 @@ from pipeline.stages.page.language import mark, say
 from pipeline.stages.page.render import Cited, environment
 
 _CITABLE = re.compile(r"[A-Za-z0-9_ -]+")  # a name that can stand in a path, and in Markdown
+_LEAST = 0.0005  # what decimal shows as other than zero
 
 
 def technical_file(evidence: Evidence) -> str:
@@ -56,6 +57,8 @@ def show(value: Any) -> str:
         return say({None: mark("none"), True: mark("yes"), False: mark("no")}[value])
     if isinstance(value, int):
         return figures.count(value)
+    if isinstance(value, float) and 0 < abs(value) < _LEAST:
+        return f"{value:.2g}"  # a delta of 1e-5 is not 0.000
     return figures.decimal(value) if isinstance(value, float) else str(value)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import report_factory
-from page_cases import ODD, PROVENANCE, make_page
+from page_cases import ODD, PROVENANCE, make_page, replaced
 
 from pipeline.policy.references import REFERENCES
 from pipeline.stages.page.card import escape
@@ -16,7 +16,7 @@ from pipeline.stages.page.language import say, speaking
 from pipeline.stages.page.limits import LIMITS
 
 CITED = re.compile(r"\*\*(?P<shown>.+?)\*\* \(`(?P<path>[^`]+)`\)")
-NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e-\d+)?")
 DOCUMENTS = ("technical_file.md", "data_sheet.md")
 
 
@@ -129,3 +129,12 @@ def test_the_rules_and_their_references_are_those_of_the_policy() -> None:
     assert escape(REFERENCES["eu-ai-act-10"].law.applies) in text
     assert "See EU AI Act, Article 10; NIST AI RMF, MEASURE 2.11" in page
     assert page.count("An approver may waive it.") == 10
+
+
+def test_a_linear_head_is_said_to_be_solved_and_no_epoch_to_be_chosen() -> None:
+    make_page()
+    assert "Validation rows chose the epoch" in Path("build/report/technical_file.md").read_text()
+    make_page(lambda made: replaced(made, "finetune", gradient_norm=1e-10))
+    text = Path("build/report/technical_file.md").read_text()
+    assert "the epoch" not in text
+    assert "fitted to the least training loss" in text
