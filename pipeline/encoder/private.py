@@ -39,7 +39,7 @@ def fit_chosen_head(
     return fit(train, validation, labels, params, told)
 
 
-@functools.cache  # the search takes seconds, and all shadow heads have one plan
+@functools.cache  # the search takes seconds; heads of as many rows share it
 def plan_noise(rows: int, frozen: FrozenParams, private: PrivateParams) -> PrivateFit:
     """Return the noise that keeps all epochs within the budget, and the epsilon that they spend.
 
