@@ -17,7 +17,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def mlflow_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The default URI in a folder, for the whole session: making its tables takes seconds."""
-    folder = tmp_path_factory.mktemp("mlflow") / "of an odd name, 50%20#?"
+    folder = tmp_path_factory.mktemp("mlflow") / "of an odd name, 50%20#"
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

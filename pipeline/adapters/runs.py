@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.parse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -172,9 +171,17 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def tracking_uri() -> str:
-    """Return MLFLOW_TRACKING_URI or, where it is unset, SQLite in the working directory."""
-    database = urllib.parse.quote(str(Path("mlflow.db").absolute()))
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database}"
+    """Return MLFLOW_TRACKING_URI or, where it is unset, SQLite in the working directory.
+
+    Raises:
+        InputError: where the directory's name has a question mark, which ends a database's name.
+    """
+    if given := os.environ.get("MLFLOW_TRACKING_URI"):
+        return given
+    database = str(Path("mlflow.db").absolute())
+    if "?" in database:
+        raise InputError(f"{database}: no URI can name it for its `?`; set MLFLOW_TRACKING_URI")
+    return f"sqlite:///{database}"
 
 
 def without_credentials(text: str) -> str:

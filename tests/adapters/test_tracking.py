@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -179,13 +178,24 @@ def test_what_mlflow_refuses_is_told_and_the_rest_is_recorded(
 def test_without_a_uri_mlflow_is_in_the_working_directory_whatever_its_name(
     client: Any, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = Path(urllib.parse.unquote(mlflow_uri.removeprefix("sqlite:///"))).parent
-    assert "%20#?" in folder.name
+    folder = Path(mlflow_uri.removeprefix("sqlite:///")).parent
+    assert "%20#" in folder.name
     monkeypatch.chdir(folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert runs.tracking_uri() == mlflow_uri
     experiment = client.get_experiment(client.create_experiment("artifacts"))
     assert Path(experiment.artifact_location).is_relative_to(folder / "mlruns")
+
+
+def test_a_directory_that_no_uri_can_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "what?"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(InputError, match="set MLFLOW_TRACKING_URI"):
+        runs.tracking_uri()
 
 
 @pytest.mark.parametrize(
