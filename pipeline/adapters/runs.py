@@ -19,6 +19,7 @@ from typing import Any
 
 from pipeline import files, layout
 from pipeline.adapters.terminal import Display
+from pipeline.errors import InputError
 from pipeline.params import Section
 from pipeline.track import Track
 

@@ -37,7 +37,7 @@ def check_mlflow() -> Iterator[Finding]:
         yield Finding.wrong("mlflow", f"{shown}: {why}", "start it, or set MLFLOW_TRACKING_URI")
         return
     path = uri.removeprefix("sqlite:///")
-    if uri != path and not Path(urllib.parse.unquote(path)).is_file():
+    if uri != path and not Path(path).is_file():
         yield Finding.ok("mlflow", f"{shown}: not there yet; the first run makes it")
         return
     os.environ.update({**_IMPATIENT, **os.environ})

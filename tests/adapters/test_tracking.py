@@ -16,6 +16,7 @@ import pytest
 from pipeline import layout, params
 from pipeline.adapters import runs, tracking
 from pipeline.adapters.terminal import Display
+from pipeline.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 SECTION = params.load(ROOT / "params.yaml").section("pretrain")

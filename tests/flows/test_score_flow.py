@@ -19,7 +19,7 @@ ROWS, OUT = "rows.parquet", "scored.parquet"
 
 @pytest.fixture(scope="module", autouse=True)
 def prefect() -> Iterator[None]:
-    with prefect_test_harness():
+    with prefect_test_harness(server_startup_timeout=120):
         yield
 
 
