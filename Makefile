@@ -1,6 +1,7 @@
 # make run            the default data, the whole flow, the gate's verdict
 # make run SIZE=small the same in a few minutes
 # make test           the test suite
+# make test-long      docs/operations.md, every command of it: 6 minutes
 # make crash          the crash matrix, long form
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,13 +12,16 @@ export PREFECT_HOME ?= $(CURDIR)/.prefect
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: run test crash check bench ui clean
+.PHONY: run test test-long crash check bench ui clean
 
 run: $(VENV)/installed
 	python -m flows.retrain $(if $(SIZE),--size $(SIZE)) || test $$? -eq 3  # 3: refused, a verdict too
 
 test: $(VENV)/installed
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+test-long: $(VENV)/installed
+	python -m pytest -m long
 
 crash: $(VENV)/installed  # kill -9, full disks, lost servers at random moments: 40 minutes
 	PYTHONPATH=tests python -m crash

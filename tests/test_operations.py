@@ -10,7 +10,7 @@ import yaml
 from signing_keys import Keys
 from workspace import ROOT, build, environment, run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 _LIMIT_S = 1200
 DOCUMENT = ROOT / "docs" / "operations.md"
 KEPT_RULES = ("policy-set-first", "same-test-rows", "encoder-frozen")  # tiny models pass no others
