@@ -51,7 +51,9 @@ def test_every_command_of_the_operations_page_runs_as_written(
 ) -> None:
     ports = {"4200": servers.free_port(), "5000": servers.free_port()}
     fresh = "The visitor in the new hall said that the garden was {} today, twice over."
-    rows = [{"text": fresh.format(word), "label": n} for n, word in enumerate(("dull", "fine"))]
+    of = {"domain": "movie", "gender": "none"}
+    words = enumerate(("dull", "fine"))
+    rows = [{"text": fresh.format(word), "label": label, **of} for label, word in words]
     (tmp_path / "new.jsonl").write_text("".join(f"{pd.Series(row).to_json()}\n" for row in rows))
     pd.DataFrame({"text": [row["text"] for row in rows]}).to_parquet(tmp_path / "texts.parquet")
     settings = {

@@ -60,7 +60,7 @@ class SplitParams(Section):
 class CanaryParams(Section):
     """Made-up secrets in the training text, to measure what the language model remembers."""
 
-    secrets: int = pydantic.Field(8, ge=2, le=25)  # planted 1, 4 and 16 times each, and never
+    secrets: int = pydantic.Field(ge=2, le=25)  # planted 1, 4 and 16 times each, and never
     digits: int = pydantic.Field(6, ge=4, le=12)  # of a secret
     seed: int = pydantic.Field(1, ge=0)
 

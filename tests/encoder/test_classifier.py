@@ -134,9 +134,10 @@ def test_a_changed_bundle_is_refused_before_it_is_loaded() -> None:
         load_bundle(bundle)
 
 
-def test_a_bundle_that_names_code_elsewhere_runs_none() -> None:
+def test_a_bundle_that_names_code_elsewhere_is_refused() -> None:
     bundle = _write_bundle()
     config = files.read_json(bundle / "config.json")
     named = {"AutoModelForSequenceClassification": "evil.Model", "AutoConfig": "evil.Config"}
     files.write_json(bundle / "config.json", config | {"auto_map": named})
-    assert load_bundle(_digest(bundle)).probabilities(["w9"]).shape == (1, 2)
+    with pytest.raises(InputError, match="auto_map names code to be run"):
+        load_bundle(_digest(bundle))
