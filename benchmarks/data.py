@@ -7,6 +7,7 @@ memory grows by. The rival of tokenise is the `tokenizers` library on some of th
 cores, nothing read or written.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -30,6 +31,7 @@ STAGES = ("validate", "split", "tokenise")
 ROWS = 1_000_000
 _FILE_ROWS = 100_000
 _SENTENCES = 10  # a document: about a kilobyte
+_POLL_S = 0.05
 _SEED = 20260101
 _RIVAL_TEXTS, _RIVAL_BATCH = 100_000, 1024
 _ROOT = Path(__file__).parents[1]
@@ -130,10 +132,20 @@ def _run_stage(stage: str, folder: Path) -> Spent:
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline", stage], cwd=folder, env=env, stdout=subprocess.DEVNULL
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    peak_kib = 0
+    while process.poll() is None:
+        peak_kib = max(peak_kib, _peak_kib(process.pid))
+        time.sleep(_POLL_S)
     assert process.returncode == 0, f"{stage} ended with {process.returncode}"
-    return Spent(time.perf_counter() - started, usage.ru_maxrss / 1024)
+    return Spent(time.perf_counter() - started, peak_kib / 1024)
+
+
+def _peak_kib(pid: int) -> int:
+    """Return a process's peak so far; rusage would count this one, from which it was forked."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+        return int(found[1]) if found else 0
+    return 0
 
 
 def _time_rival(folder: Path) -> float:
