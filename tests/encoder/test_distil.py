@@ -51,9 +51,14 @@ def test_a_student_comes_nearer_to_its_teacher_which_stays_as_it_is() -> None:
         cosines = [torch.cosine_similarity(a.hidden, b.hidden, dim=-1).mean() for a, b in seen]
         return 1 - float(torch.stack(cosines).mean())
 
+    batch = plan.batch(0)
+    on = torch.from_numpy(batch.labels), torch.from_numpy(batch.segments)
+    with torch.no_grad():
+        asked = distil_loss(look(student, batch, plan), look(teacher, batch, plan), *on, 2.0)
     first, told = away(), []
     tokens = distil(student, teacher, plan, 2.0, lambda *step: told.append(step))
     assert away() < 0.8 * first
+    assert told[0][2] == pytest.approx(float(asked), rel=1e-5)  # of the teacher, not of itself
     assert told[-1][2] < told[0][2]
     assert tokens == sum(plan.batch(step).tokens for step in range(plan.steps))
     assert [step[:2] for step in told] == [(n + 1, plan.steps) for n in range(plan.steps)]
