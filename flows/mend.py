@@ -1,6 +1,5 @@
 """What a crash may leave to DVC, and DVC to a person: its table of locks cut, its cache spoilt."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 from dvc import rwlock
 from dvc.lock import make_lock
 from dvc.repo import Repo
+
+from pipeline import files
 
 
 def remove_cut_locks(repo: Repo) -> None:
@@ -79,8 +80,5 @@ def _objects(oid: str, output: Path, cache: Path) -> Iterator[tuple[Path, Path, 
 
 
 def _md5(path: Path) -> str:
-    """Hex MD5 of a file, empty where there is none: it is DVC's digest, and no safeguard here."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    """Return a file's MD5, empty where there is none."""
+    return files.md5_file(path) if path.is_file() else ""

@@ -183,6 +183,12 @@ def _refuse_expansion(raw: Any, path: Path) -> None:
             waiting.extend(value)
 
 
+def md5_file(path: Path) -> str:
+    """Hex MD5 of a file's bytes: DVC's name for it, and no safeguard."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
 def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file's bytes."""
     digest = hashlib.sha256()

@@ -1,7 +1,6 @@
 """What a process that was killed may have left: locks, half-written files, spoilt cache objects."""
 
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -103,7 +102,7 @@ def check_cache() -> Iterator[Finding]:
         yield Finding.ok("dvc cache", "empty, or kept elsewhere")
         return
     objects = [path for path in _CACHE.rglob("*") if path.is_file()]
-    damaged = [path for path in objects if _md5(path) != object_name(path)]
+    damaged = [path for path in objects if files.md5_file(path) != object_name(path)]
     for path in damaged:
         advice = f"run `rm -f {path}`, then `dvc pull` or `dvc repro`"
         yield Finding.wrong("dvc cache", f"{path} is not what its name says", advice)
@@ -114,8 +113,3 @@ def check_cache() -> Iterator[Finding]:
 def object_name(path: Path) -> str:
     """Return the MD5 that an object of the cache is named by."""
     return (path.parent.name + path.name).removesuffix(".dir")
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
