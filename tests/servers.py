@@ -13,6 +13,9 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 _START_S = 120.0
 
@@ -109,3 +112,15 @@ def wait_for(url: str, log: Path) -> None:
             return
         time.sleep(0.2)
     raise AssertionError(f"{url} does not answer\n{log.read_text()[-2000:]}")
+
+
+def post(url: str, **body: Any) -> Any:
+    """Post until it is taken: a server whose SQLite is busy says so, or drops the connection."""
+    until = time.monotonic() + _START_S
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            answer = httpx.post(url, json=body, timeout=30)
+            if answer.is_success:
+                return answer.json()
+        assert time.monotonic() < until, f"{url} took nothing"
+        time.sleep(0.5)

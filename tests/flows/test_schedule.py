@@ -3,7 +3,6 @@
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 import servers
 
@@ -15,18 +14,14 @@ def test_the_server_makes_the_runs_that_a_cron_schedule_asks_for(
 ) -> None:
     """The schedule of prefect.yaml, made active, as Prefect's own scheduler takes it up."""
     monkeypatch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS", "1")
-    with servers.prefect(tmp_path) as url, httpx.Client(base_url=url, timeout=30) as api:
-        servers.wait_for(f"{url}/health", tmp_path / "server.log")
-        flow = api.post("/flows/", json={"name": "retrain"}).json()["id"]
-        body = {
-            "name": "retrain",
-            "flow_id": flow,
-            "schedules": [{"active": True, "schedule": {"cron": "0 3 * * *"}}],
-        }
+    with servers.prefect(tmp_path) as url:
+        log = tmp_path / "server.log"
+        servers.wait_for(f"{url}/health", log)
+        flow = servers.post(f"{url}/flows/", name="retrain")["id"]
+        daily = {"active": True, "schedule": {"cron": "0 3 * * *"}}
+        servers.post(f"{url}/deployments/", name="retrain", flow_id=flow, schedules=[daily])
+        mine = {"name": {"any_": ["retrain"]}}
         until = time.monotonic() + 90
-        while not api.post("/deployments/", json=body).is_success:  # SQLite may be busy
-            assert time.monotonic() < until
-        mine = {"flows": {"name": {"any_": ["retrain"]}}}
-        while not api.post("/flow_runs/count", json=mine).json():
-            assert time.monotonic() < until, (tmp_path / "server.log").read_text()[-2000:]
+        while not servers.post(f"{url}/flow_runs/count", flows=mine):
+            assert time.monotonic() < until, log.read_text()[-2000:]
             time.sleep(0.5)

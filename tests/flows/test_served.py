@@ -44,7 +44,8 @@ class Api:
     """A Prefect server's API."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=30)
+        afresh = httpx.Limits(max_keepalive_connections=0)  # one kept may be closed as it is used
+        self._client = httpx.Client(base_url=url, timeout=30, limits=afresh)
 
     def get(self, path: str) -> Any:
         return self._client.get(path).raise_for_status().json()
