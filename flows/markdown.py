@@ -1,6 +1,8 @@
 """Reports as Markdown for Prefect's pages."""
 
+import base64
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pipeline import files, layout
@@ -10,10 +12,10 @@ _MAX_ITEMS = 40  # of a list or mapping; the report itself has all
 
 
 def stage_report(name: str) -> str:
-    """Return a stage's report as a Markdown table of its figures, with a line to its MLflow run."""
+    """Return a stage's report: its MLflow run, its pictures, a table of its figures."""
     report = files.read_json(layout.report_path(name))
     rows = "\n".join(f"| {escape(key)} | {value} |" for key, value in _flatten(report))
-    return f"{_run_line(name)}\n\n| {name} | |\n|---|---|\n{rows}\n"
+    return f"{_run_line(name)}\n\n{_pictures(name)}| {name} | |\n|---|---|\n{rows}\n"
 
 
 def progress(run: dict[str, Any]) -> str:
@@ -39,6 +41,18 @@ def _run_line(name: str) -> str:
     base = server if server.startswith("http") else "http://127.0.0.1:5000"
     where = "" if server.startswith("http") else " (after `make ui`)"
     return f"[MLflow run]({base}/{page}){where} in {run.get('seconds', 0):,.0f} s"
+
+
+def _pictures(name: str) -> str:
+    """Return what the stage drew; the pictures are in the text, so the page needs no other file."""
+    return "".join(
+        f"![{path.stem}](data:image/svg+xml;base64,{_base64(path)})\n\n"
+        for path in sorted((layout.stage_dir(name) / "plots").glob("*.svg"))
+    )
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, cast, get_args
 
-from prefect import flow, get_run_logger, runtime, task
+from prefect import flow, get_run_logger, runtime, tags, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.settings import get_current_settings
@@ -114,14 +114,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if parsed.size:
             params.set_size(parsed.size)
-        ingest.run(params.load().ingest, print)
+        chosen = params.load()
+        ingest.run(chosen.ingest, print)
         graph.check_data()
-        state = retrain(
-            parsed.when,
-            promote=not parsed.no_promote,
-            placement=parsed.placement,
-            return_state=True,
-        )
+        with tags(chosen.bundle.name, f"size:{chosen.size}"):
+            state = retrain(
+                parsed.when,
+                promote=not parsed.no_promote,
+                placement=parsed.placement,
+                return_state=True,
+            )
         publication = cast("publish.Publication | None", state.result())
     except InputError as error:
         print(error, file=sys.stderr)
