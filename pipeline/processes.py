@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from pipeline import lifeline
+
 _GRACE_S = 60.0  # for the others, where one has failed: the first records how the stage ended
 _INTERRUPTED_CODE = 1  # of a process that a signal ended
 
@@ -55,6 +57,7 @@ def start(processes: int, work: Callable[..., int], *arguments: Any) -> int:
 def _work_as(
     number: int, processes: int, port: int, work: Callable[..., int], arguments: tuple[Any, ...]
 ) -> None:
+    lifeline.end_with_parent()  # torch asks for SIGINT, which one started with & or by cron ignores
     threads = max(1, (os.cpu_count() or 1) // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     os.environ |= {  # the store is the starting process's, so that no free port has to be guessed

@@ -37,10 +37,14 @@ def test_a_killed_process_ends_the_others(
     assert not [pid for pid in _pids(tmp_path, 0) if psutil.pid_exists(pid)]
 
 
-def test_all_end_with_the_process_that_started_them_though_it_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ignored", ["", "trap '' INT; "], ids=["shell", "nohup"])
+def test_all_end_with_the_process_that_started_them_though_it_is_killed(
+    tmp_path: Path, ignored: str
+) -> None:
     """Else they would go on writing beside the run that comes after."""
+    job = [sys.executable, str(ROOT / "tests" / "rank_jobs.py"), str(tmp_path)]
     starter = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests" / "rank_jobs.py"), str(tmp_path)],
+        ["sh", "-c", f'{ignored}exec "$0" "$@"', *job],
         env={"PYTHONPATH": str(ROOT)},
         stderr=subprocess.DEVNULL,
     )

@@ -69,7 +69,7 @@ class Api:
         return until(lambda: (s := self.state(run))["type"] in types and s["id"] != after and s)
 
 
-def until(found: Callable[[], Any], seconds: float = 60) -> Any:
+def until(found: Callable[[], Any], seconds: float = 180) -> Any:
     """Return what ``found`` returns once it is something."""
     deadline = time.monotonic() + seconds
     while not (value := found()):
