@@ -1,0 +1,97 @@
+"""``python -m flows.shards [threads|dask|ray]``: do the shards of a stage, each a Prefect task.
+
+A stage starts it where the variable CHARTER_SHARDS is this command, and tells it the shards on
+standard input. Only their names, parameters and paths travel: a cluster's machines have the clone
+and its environment at the same path, on a disk that they share.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import flow, get_client, task
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.tasks import Task
+
+from pipeline import lifeline, shards
+from pipeline.errors import InputError
+
+_THREADS = 2  # a shard uses all cores: one more reads meanwhile
+_STORE_BYTES = 100 << 20  # of a local Ray: names and paths are all that travels
+
+
+def _may_retry(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
+    return not isinstance(state.result(raise_on_failure=False), InputError)
+
+
+@task(
+    name="shard",
+    task_run_name="{name}",
+    retries=2,
+    retry_delay_seconds=1,
+    retry_condition_fn=_may_retry,
+    persist_result=False,
+)
+def do_shard(name: str, function: str, arguments: dict[str, Any]) -> None:  # noqa: ARG001
+    """Do one shard, on whatever machine this is."""
+    shards.call(function, arguments)
+
+
+@flow(name="shards", flow_run_name="shards of {stage}")
+def do_shards(stage: str) -> None:  # noqa: ARG001
+    """Do the shards that standard input tells, as mapped tasks.
+
+    Args:
+        stage: Whose shards they are.
+    """
+    asked = json.load(sys.stdin)
+    names, functions, arguments = (
+        [each[key] for each in asked] for key in ("name", "function", "arguments")
+    )
+    do_shard.map(names, functions, arguments).result()
+
+
+def runner(kind: str, address: str | None) -> TaskRunner[Any]:
+    """Return the task runner; without an address one on loopback, for the time of the run."""
+    if kind == "dask":
+        from prefect_dask import DaskTaskRunner
+
+        local = {} if address else {"cluster_kwargs": {"dashboard_address": None}}
+        return DaskTaskRunner(address=address, **local)
+    if kind == "ray":
+        from prefect_ray import RayTaskRunner
+
+        local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        size = {"object_store_memory": _STORE_BYTES}
+        return RayTaskRunner(address, {} if address else local | size)
+    return ThreadPoolTaskRunner(max_workers=_THREADS)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do the shards; 2 means that one refused its input."""
+    parser = argparse.ArgumentParser(prog="python -m flows.shards", description=__doc__)
+    parser.add_argument("runner", nargs="?", choices=("threads", "dask", "ray"), default="threads")
+    parser.add_argument("--address", help="of a Dask scheduler or Ray cluster that is there")
+    parsed = parser.parse_args(arguments)
+    run = do_shards.with_options(task_runner=runner(parsed.runner, parsed.address))
+    with get_client(sync_client=True) as client:  # a server for this run, where there is no other
+        url = str(client.api_url)
+    try:
+        with temporary_settings({PREFECT_API_URL: url}):  # other processes use the same
+            run(os.environ.get("DVC_STAGE", "a stage"))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    lifeline.end_with_parent()
+    from flows.shards import main as run_main  # by its name, which other processes know
+
+    sys.exit(run_main())
