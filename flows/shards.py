@@ -6,7 +6,6 @@ and its environment at the same path, on a disk that they share.
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from prefect.tasks import Task
 
 from pipeline import lifeline, shards
 from pipeline.errors import InputError
+from pipeline.shards import Shard
 
 _THREADS = 2  # a shard uses all cores: one more reads meanwhile
 _STORE_BYTES = 100 << 20  # of a local Ray: names and paths are all that travels
@@ -31,15 +31,15 @@ def _may_retry(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
 
 @task(
     name="shard",
-    task_run_name="{name}",
+    task_run_name="{shard.name}",
     retries=2,
     retry_delay_seconds=1,
     retry_condition_fn=_may_retry,
     persist_result=False,
 )
-def do_shard(name: str, function: str, arguments: dict[str, Any]) -> None:  # noqa: ARG001
+def do_shard(shard: Shard) -> None:
     """Do one shard, on whatever machine this is."""
-    shards.call(function, arguments)
+    shards.do(shard)
 
 
 @flow(name="shards", flow_run_name="shards of {stage}")
@@ -49,26 +49,22 @@ def do_shards(stage: str) -> None:  # noqa: ARG001
     Args:
         stage: Whose shards they are.
     """
-    asked = json.load(sys.stdin)
-    names, functions, arguments = (
-        [each[key] for each in asked] for key in ("name", "function", "arguments")
-    )
-    do_shard.map(names, functions, arguments).result()
+    do_shard.map(shards.read(sys.stdin)).result()
 
 
 def runner(kind: str, address: str | None) -> TaskRunner[Any]:
     """Return the task runner; without an address one on loopback, for the time of the run."""
     if kind == "dask":
+        os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")
         from prefect_dask import DaskTaskRunner
 
-        local = {} if address else {"cluster_kwargs": {"dashboard_address": None}}
-        return DaskTaskRunner(address=address, **local)
+        local = None if address else {"dashboard_address": "127.0.0.1:0"}
+        return DaskTaskRunner(address=address, cluster_kwargs=local)
     if kind == "ray":
         from prefect_ray import RayTaskRunner
 
-        local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        size = {"object_store_memory": _STORE_BYTES}
-        return RayTaskRunner(address, {} if address else local | size)
+        local = {"_node_ip_address": "127.0.0.1", "object_store_memory": _STORE_BYTES}
+        return RayTaskRunner(address, {} if address else {"include_dashboard": False, **local})
     return ThreadPoolTaskRunner(max_workers=_THREADS)
 
 

@@ -12,9 +12,9 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pipeline.errors import InputError
 
@@ -29,9 +29,9 @@ class Shard:
     """A part of a stage's work."""
 
     name: str
-    function: str  # "module:function", called with the arguments and ``progress``
+    function: str  # "module:function", called with the arguments, ``done`` and ``progress``
     arguments: Mapping[str, Any]  # values that JSON has; paths are absolute
-    done: Path  # the file that the function writes last
+    done: Path  # the file that the function writes last, absolute too
     units: int  # of the stage's progress
 
 
@@ -53,13 +53,24 @@ def run(shards: Sequence[Shard], progress: Progress) -> None:
         return
     for shard in left:
         before = _units_done(shards)
-        call(shard.function, shard.arguments, lambda units, before=before: progress(before + units))
+        do(shard, lambda units, before=before: progress(before + units))
 
 
-def call(function: str, arguments: Mapping[str, Any], progress: Progress = lambda _: None) -> None:
-    """Do a shard in this process."""
-    module, name = function.split(":")
-    getattr(importlib.import_module(module), name)(**arguments, progress=progress)
+def do(shard: Shard, progress: Progress = lambda _: None) -> None:
+    """Do a shard in this process, unless it is done: a cluster that has lost a machine asks again.
+
+    Raises:
+        InputError: its input is refused.
+    """
+    if not shard.done.is_file():
+        module, name = shard.function.split(":")
+        function = getattr(importlib.import_module(module), name)
+        function(**shard.arguments, done=shard.done, progress=progress)
+
+
+def read(stream: IO[str]) -> list[Shard]:
+    """Return the shards that a stage tells its command."""
+    return [Shard(**{**each, "done": Path(each["done"])}) for each in json.load(stream)]
 
 
 def _units_done(shards: Sequence[Shard]) -> int:
@@ -68,7 +79,7 @@ def _units_done(shards: Sequence[Shard]) -> int:
 
 def _send(shards: Sequence[Shard], show: Callable[[], None]) -> None:
     command = os.environ[COMMAND]
-    asked = [{"name": s.name, "function": s.function, "arguments": s.arguments} for s in shards]
+    asked = [{**asdict(shard), "done": str(shard.done)} for shard in shards]
     with subprocess.Popen(shlex.split(command), stdin=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError), process.stdin as stream:

@@ -90,7 +90,6 @@ class Extractor:
                 "model": str(self.folder.resolve()),
                 "digest": self.digest,
                 "params": self.params.model_dump(),
-                "done": str(done),
             },
             done,
             len(texts),
@@ -106,7 +105,7 @@ class Extractor:
 
 
 def compute_shard(
-    model: str, *, digest: str, params: dict[str, Any], done: str, progress: shards.Progress
+    model: str, *, digest: str, params: dict[str, Any], done: Path, progress: shards.Progress
 ) -> None:
     """Write the features, (N, H) float32, of the texts in the JSON file beside ``done``.
 
@@ -120,11 +119,10 @@ def compute_shard(
     Raises:
         InputError: where the folder has another encoder.
     """
-    path = Path(done)
     extractor = _load_once(Path(model), FeaturesParams(**params), digest)
-    texts = files.read_json(path.with_suffix(".json"))
+    texts = files.read_json(done.with_suffix(".json"))
     rows = extractor._compute(texts, lambda count, _: progress(count))
-    with files.replacing(path) as temporary, temporary.open("wb") as stream:
+    with files.replacing(done) as temporary, temporary.open("wb") as stream:
         np.save(stream, rows)
 
 

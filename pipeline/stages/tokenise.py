@@ -133,7 +133,7 @@ def _shards(source: _Texts, part: str, digests: Mapping[str, str]) -> list[shard
     metadata, start, found = pq.read_metadata(source.path), 0, []
     for group in range(metadata.num_row_groups):
         done = folder / f"{part}_{group}.json"
-        own = {"group": group, "start": start, "done": str(done)}
+        own = {"group": group, "start": start}
         rows = metadata.row_group(group).num_rows
         name = f"{part} {group + 1} of {metadata.num_row_groups}"
         found.append(
@@ -150,7 +150,7 @@ def encode_shard(
     start: int,
     tokenizer: str,
     digest: str,
-    done: str,
+    done: Path,
     progress: shards.Progress,
 ) -> None:
     """Write a row group's ids and offsets beside ``done``, and into that its `Encoded`.
@@ -174,10 +174,9 @@ def encode_shard(
             count += len(batch)
             progress(count)
 
-    path = Path(done)
     loaded = _load_tokenizer(tokenizer, digest)
-    encoded = wordpiece.encode_corpus(batches(), loaded, path.parent, path.stem)
-    files.write_json(path, asdict(encoded))
+    encoded = wordpiece.encode_corpus(batches(), loaded, done.parent, done.stem)
+    files.write_json(done, asdict(encoded))
 
 
 @functools.lru_cache(maxsize=1)
