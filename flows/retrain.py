@@ -115,7 +115,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.size:
             params.set_size(parsed.size)
         ingest.run(params.load().ingest, print)
-        graph.check_data()
         state = retrain(
             parsed.when,
             promote=not parsed.no_promote,
