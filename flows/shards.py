@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefect import flow, get_client, task
-from prefect.client.schemas.objects import State, TaskRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
-from prefect.tasks import Task
 
+from flows.retried import RETRIED
 from pipeline import lifeline, shards
 from pipeline.errors import InputError
 from pipeline.shards import Shard
@@ -25,18 +24,7 @@ _THREADS = 2  # a shard uses all cores: one more reads meanwhile
 _STORE_BYTES = 100 << 20  # of a local Ray: names and paths are all that travels
 
 
-def _may_retry(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
-    return not isinstance(state.result(raise_on_failure=False), InputError)
-
-
-@task(
-    name="shard",
-    task_run_name="{shard.name}",
-    retries=2,
-    retry_delay_seconds=1,
-    retry_condition_fn=_may_retry,
-    persist_result=False,
-)
+@task(name="shard", task_run_name="{shard.name}", **RETRIED)
 def do_shard(shard: Shard) -> None:
     """Do one shard, on whatever machine this is."""
     shards.do(shard)
@@ -54,17 +42,18 @@ def do_shards(stage: str) -> None:  # noqa: ARG001
 
 def runner(kind: str, address: str | None) -> TaskRunner[Any]:
     """Return the task runner; without an address one on loopback, for the time of the run."""
+    local: dict[str, Any]
     if kind == "dask":
         os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")
-        from prefect_dask import DaskTaskRunner
+        from prefect_dask.task_runners import DaskTaskRunner
 
-        local = None if address else {"dashboard_address": "127.0.0.1:0"}
-        return DaskTaskRunner(address=address, cluster_kwargs=local)
+        local = {"dashboard_address": "127.0.0.1:0"}
+        return DaskTaskRunner(address=address, cluster_kwargs=None if address else local)
     if kind == "ray":
-        from prefect_ray import RayTaskRunner
+        from prefect_ray.task_runners import RayTaskRunner
 
         local = {"_node_ip_address": "127.0.0.1", "object_store_memory": _STORE_BYTES}
-        return RayTaskRunner(address, {} if address else {"include_dashboard": False, **local})
+        return RayTaskRunner(address, None if address else {"include_dashboard": False, **local})
     return ThreadPoolTaskRunner(max_workers=_THREADS)
 
 

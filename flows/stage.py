@@ -18,11 +18,11 @@ from prefect.artifacts import (
     create_progress_artifact,
     update_progress_artifact,
 )
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from prefect.tasks import Task
 
 from flows import markdown, mend
+from flows.retried import RETRIED
 from pipeline import shards
 from pipeline.adapters import tracking
 from pipeline.errors import InputError
@@ -36,18 +36,6 @@ TIMEOUT_S = 24 * 3600
 
 class StageError(RuntimeError):
     """A stage failed for a reason that a retry may mend."""
-
-
-def _may_retry(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
-    return not isinstance(state.result(raise_on_failure=False), InputError)
-
-
-RETRIED: dict[str, Any] = {
-    "retries": 2,
-    "retry_delay_seconds": 10,
-    "retry_condition_fn": _may_retry,
-    "persist_result": False,
-}
 
 
 @task(task_run_name="{name}", timeout_seconds=TIMEOUT_S, **RETRIED)

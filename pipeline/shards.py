@@ -52,8 +52,7 @@ def run(shards: Sequence[Shard], progress: Progress) -> None:
         _send(left, lambda: progress(_units_done(shards)))
         return
     for shard in left:
-        before = _units_done(shards)
-        do(shard, lambda units, before=before: progress(before + units))
+        do(shard, _after(_units_done(shards), progress))
 
 
 def do(shard: Shard, progress: Progress = lambda _: None) -> None:
@@ -71,6 +70,10 @@ def do(shard: Shard, progress: Progress = lambda _: None) -> None:
 def read(stream: IO[str]) -> list[Shard]:
     """Return the shards that a stage tells its command."""
     return [Shard(**{**each, "done": Path(each["done"])}) for each in json.load(stream)]
+
+
+def _after(before: int, progress: Progress) -> Progress:
+    return lambda units: progress(before + units)
 
 
 def _units_done(shards: Sequence[Shard]) -> int:

@@ -1,4 +1,4 @@
-"""MLflow's own webhook on an alias that moves, made on loopback by the operations page's command."""
+"""MLflow's own webhook on an alias that moves, by the operations page's command, on loopback."""
 
 import base64
 import hashlib
