@@ -37,7 +37,9 @@ def test_what_is_done_is_not_done_again(
     assert starts(tmp_path / "ran") == ["a", "c"]
     assert (tmp_path / "b").read_text() == "earlier"
     assert told[-1] == 3
-    shards.run(asked, told.append)
+    send_to("import sys; sys.exit(2)", monkeypatch)
+    shards.run(asked, told.append)  # no command is started
+    shards.do(asked[0])  # as a cluster asks that has lost what it was told
     assert starts(tmp_path / "ran") == ["a", "c"]
 
 
