@@ -16,11 +16,14 @@ import httpx
 import pytest
 import recorded
 import webhook
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from signing_keys import Keys
 from webhook import Post
 
+from flows import promote
 from pipeline import decisions, publish
 from pipeline.adapters.registry import Registry
+from pipeline.errors import InputError
 from pipeline.params import BundleParams
 
 pytestmark = pytest.mark.slow
@@ -44,6 +47,7 @@ class Api:
     """A Prefect server's API."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self._client = httpx.Client(base_url=url, timeout=30)
 
     def get(self, path: str) -> Any:
@@ -192,3 +196,21 @@ def test_nobody_answering_is_a_refusal_and_the_webhook_hears_of_it(
     post = until(lambda: [p.body for p in posts[1] if p.body["flow"] == "approve"])[-1]
     assert post["state"] == "Failed"
     assert f"/runs/flow-run/{run}" in post["page"]
+
+
+def test_promotion_verification_and_rollback_are_flows_that_change_nothing_twice(
+    api: Api, workspace: Path
+) -> None:
+    """On the champion of the first test, which is the only version."""
+    with temporary_settings({PREFECT_API_URL: api.url}):
+        before = len(list(decisions.read()))
+        assert not promote.verify().withdrawn
+        assert promote.promote("1").outcome == "already champion"
+        said = [promote.rollback("1") for _ in range(2)]
+        with pytest.raises(InputError, match="rolled_back"):
+            promote.promote("1")
+    assert "there is none now" in said[0]
+    assert "was taken back before" in said[1]
+    assert Registry(NAME).at("champion") is None
+    actions = [json.loads(line)["action"] for line in decisions.read()][before:]
+    assert actions == ["rollback"]
