@@ -7,7 +7,7 @@ import platform
 import re
 from pathlib import Path
 
-from benchmarks import data, features, formats, head, pretrain, recipe, score
+from benchmarks import data, features, formats, head, pretrain, recipe, score, workers
 from pipeline import files
 
 COMPARISONS = {
@@ -18,6 +18,7 @@ COMPARISONS = {
     "head": head.compare,
     "score": score.compare,
     "formats": formats.compare,
+    "workers": workers.compare,
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _TITLE = """# Results

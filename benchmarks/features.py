@@ -38,7 +38,7 @@ def compare() -> list[str]:
     rounds = []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(ROUNDS):
-            ours = Extractor(encoder, tokenizer, PARAMS, Path(folder) / f"{number}", "")
+            ours = Extractor(encoder, tokenizer, PARAMS, Path(folder) / f"{number}", "", Path())
             ask = functools.partial(ours.features, texts)
             cold, warm = _seconds(ask), _seconds(ask)
             rivals = [_seconds(loop) for loop in loops.values()]

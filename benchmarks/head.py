@@ -56,7 +56,7 @@ def _train_heads(pause: Pause, cold: bool) -> None:
         for number in range(1000):
             path = Path(folder) / str(number if cold else 0)
             features = torch.from_numpy(
-                Extractor(encoder, tokenizer, PARAMS, path, "").features(texts)
+                Extractor(encoder, tokenizer, PARAMS, path, "", path).features(texts)
             )
             sample = Sample(features, labels)
             fit_head(sample, Sample(features[:64], labels[:64]), 2, _params(), lambda _: None)

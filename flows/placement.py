@@ -21,7 +21,8 @@ from prefect.states import Cancelling, Completed
 
 from flows import exchange, sameness
 from flows.graph import Node
-from flows.stage import RETRIED, StageError, run_stage
+from flows.retried import RETRIED
+from flows.stage import StageError, run_stage
 from flows.workers import REFUSED
 from pipeline.errors import InputError
 

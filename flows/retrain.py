@@ -116,7 +116,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             params.set_size(parsed.size)
         chosen = params.load()
         ingest.run(chosen.ingest, print)
-        graph.check_data()
         with tags(chosen.bundle.name, f"size:{chosen.size}"):
             state = retrain(
                 parsed.when,

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,17 +12,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefect import get_run_logger, task
+from prefect import get_client, get_run_logger, task
 from prefect.artifacts import (
     create_markdown_artifact,
     create_progress_artifact,
     update_progress_artifact,
 )
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from prefect.tasks import Task
 
 from flows import markdown, mend
+from flows.retried import RETRIED
+from pipeline import shards
 from pipeline.adapters import tracking
 from pipeline.errors import InputError
 
@@ -34,18 +36,6 @@ TIMEOUT_S = 24 * 3600
 
 class StageError(RuntimeError):
     """A stage failed for a reason that a retry may mend."""
-
-
-def _may_retry(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
-    return not isinstance(state.result(raise_on_failure=False), InputError)
-
-
-RETRIED: dict[str, Any] = {
-    "retries": 2,
-    "retry_delay_seconds": 10,
-    "retry_condition_fn": _may_retry,
-    "persist_result": False,
-}
 
 
 @task(task_run_name="{name}", timeout_seconds=TIMEOUT_S, **RETRIED)
@@ -95,16 +85,12 @@ def reproduce(name: str, parent_run: str | None, *options: str) -> bool:
 
 
 def _run_dvc(name: str, parent_run: str | None, options: Sequence[str]) -> bool:
-    root = str(Path(__file__).parents[1])
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    parent = {tracking.PARENT_RUN: parent_run} if parent_run else {}
-    environment = {**os.environ, "PYTHONPATH": path, **parent}
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.run_dvc", "repro", "--single-item", *options, name],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=environment,
+        env=_environment(parent_run),
         start_new_session=True,  # so that a cancelled task takes its whole family with it
     )
     tail: list[str] = []
@@ -122,6 +108,18 @@ def _run_dvc(name: str, parent_run: str | None, options: Sequence[str]) -> bool:
         message = "\n".join(tail)
         raise (InputError if _INPUT_ERROR_CODE in message else StageError)(message)
     return ran
+
+
+def _environment(parent_run: str | None) -> dict[str, str]:
+    """Return what the stage is told; its shards are tasks on the server that this run is on."""
+    root = str(Path(__file__).parents[1])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    parent = {tracking.PARENT_RUN: parent_run} if parent_run else {}
+    command = shlex.join([sys.executable, "-m", "flows.shards"])
+    with get_client(sync_client=True) as client:
+        server = str(client.api_url)
+    own = {"PREFECT_API_URL": server, "PYTHONPATH": path, **parent}
+    return {shards.COMMAND: command, **os.environ, **own}
 
 
 def _follow(process: "subprocess.Popen[str]", name: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ BUILD = Path("build")
 # Beside the outputs, outside DVC: what may differ between two equal runs.
 STATE = Path(".charter")
 CHECKPOINTS = STATE / "checkpoints"  # of an unfinished pretraining
+SHARDS = STATE / "shards"  # of a stage that is not done: shards that are
 FEATURE_CACHE = STATE / "features"  # one file a text and encoder, shared by stages
 DATA_DOCS = STATE / "data_docs"  # Great Expectations' pages of the last validation
 RUNS = STATE / "runs"  # STAGE.json: MLflow run id, seconds, progress

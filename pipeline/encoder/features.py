@@ -4,7 +4,10 @@ A feature is ``z = LayerNorm(pool(h))`` without affine weights, where h (T, H) i
 hidden state: the form that a stock sequence classifier can compute (see `assemble`).
 """
 
+import functools
 import hashlib
+import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from pipeline import files
+from pipeline import files, shards
 from pipeline.encoder import cache
 from pipeline.encoder.digest import encoder_digest
 from pipeline.encoder.loading import load_encoder
@@ -26,7 +29,7 @@ Progress = Callable[[int, int], None]  # (texts done, texts in all)
 
 EPS = 1e-12  # BERT's layer_norm_eps
 _DEFINITION = "layer_norm(pool(last_hidden_state)), float32"  # part of the cache's key
-_CACHED_TEXTS = 1 << 16  # computed between two writes of the cache: what a kill can lose
+_CACHED_TEXTS = 1 << 16  # a shard; computed between two writes of the cache
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Extractor:
     params: FeaturesParams
     cache_path: Path
     digest: str  # of the encoder's weights
+    folder: Path  # of the model
 
     def features(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
         """Return the features of the texts, (N, H) float32, from the cache where it has them.
@@ -51,12 +55,45 @@ class Extractor:
         keys = [hashlib.sha256(text.encode()).digest() for text in texts]
         missing = {k: text for k, text in zip(keys, texts, strict=True) if k not in table.index}
         names = list(missing)
-        for start in range(0, len(names), _CACHED_TEXTS):
-            part = names[start : start + _CACHED_TEXTS]
-            rows = self._compute([missing[key] for key in part], _from(start, len(names), progress))
-            table = table.add(part, rows)
+        parts = [names[i : i + _CACHED_TEXTS] for i in range(0, len(names), _CACHED_TEXTS)]
+        work = self.cache_path.with_suffix("")
+        rows = self._rows([[missing[key] for key in part] for part in parts], work, progress)
+        for part, computed in zip(parts, rows, strict=True):
+            table = table.add(part, computed)
             cache.write(self.cache_path, table)
+        shutil.rmtree(work, ignore_errors=True)
         return table.rows[[table.index[key] for key in keys]]
+
+    def _rows(
+        self, parts: list[list[str]], work: Path, progress: Progress | None
+    ) -> Iterator[np.ndarray]:
+        """Yield the features of each part: one after another, or all made elsewhere first."""
+        total, start = sum(map(len, parts)), 0
+        if shards.are_sent() and len(parts) > 1:
+            asked = [self._shard(texts, work) for texts in parts]
+            shards.run(asked, lambda done: progress(done, total) if progress else None)
+            yield from (np.load(shard.done, allow_pickle=False) for shard in asked)
+            return
+        for texts in parts:
+            yield self._compute(texts, _from(start, total, progress))
+            start += len(texts)
+
+    def _shard(self, texts: list[str], work: Path) -> shards.Shard:
+        """Write the texts, and return the shard that computes their features."""
+        data = json.dumps(texts).encode()
+        done = (work / hashlib.sha256(data).hexdigest()[:16]).with_suffix(".npy").resolve()
+        files.write_bytes(done.with_suffix(".json"), data)
+        return shards.Shard(
+            done.stem,
+            "pipeline.encoder.features:compute_shard",
+            {
+                "model": str(self.folder.resolve()),
+                "digest": self.digest,
+                "params": self.params.model_dump(),
+            },
+            done,
+            len(texts),
+        )
 
     def _compute(self, texts: Sequence[str], progress: Progress | None) -> np.ndarray:
         ids = tokenise(texts, self.tokenizer, self.params.max_len_tokens).ids
@@ -65,6 +102,36 @@ class Extractor:
     def _forward(self, ids: torch.Tensor) -> torch.Tensor:
         hidden = self.encoder(input_ids=ids.to(self.encoder.device)).last_hidden_state
         return standardise(pool(hidden, self.params.pooling))
+
+
+def compute_shard(
+    model: str, *, digest: str, params: dict[str, Any], done: Path, progress: shards.Progress
+) -> None:
+    """Write the features, (N, H) float32, of the texts in the JSON file beside ``done``.
+
+    Args:
+        model: The folder of the masked language model.
+        digest: Of its encoder's weights.
+        params: Those of the features.
+        done: The ``.npy`` file to write.
+        progress: Told how many texts are done.
+
+    Raises:
+        InputError: where the folder has another encoder.
+    """
+    extractor = _load_once(Path(model), FeaturesParams(**params), digest)
+    texts = files.read_json(done.with_suffix(".json"))
+    rows = extractor._compute(texts, lambda count, _: progress(count))
+    with files.replacing(done) as temporary, temporary.open("wb") as stream:
+        np.save(stream, rows)
+
+
+@functools.lru_cache(maxsize=1)
+def _load_once(model: Path, params: FeaturesParams, digest: str) -> Extractor:
+    extractor = load_extractor(model, params, model)
+    if extractor.digest != digest:
+        raise InputError(f"{model}: not the encoder of this run; is the disk shared?")
+    return extractor
 
 
 @dataclass(frozen=True)
@@ -97,7 +164,7 @@ def load_extractor(model_dir: Path, params: FeaturesParams, folder: Path) -> Ext
             "definition": _DEFINITION,
         }
     )
-    return Extractor(encoder, tokenizer, params, folder / f"{key}.safetensors", digest)
+    return Extractor(encoder, tokenizer, params, folder / f"{key}.safetensors", digest, model_dir)
 
 
 def check_length(config: Any, max_len_tokens: int) -> None:

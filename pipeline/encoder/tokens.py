@@ -1,7 +1,7 @@
 """Token ids on disk, one flat ``.npy``: written and read in memory that does not grow with them."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,21 @@ def appending(
         stream.seek(0)
         _write_header(stream, kind, length)
         assert stream.tell() == start, "numpy's header did not keep its length"
+
+
+def join_tokens(source: Path, names: Sequence[str], folder: Path, part: str) -> None:
+    """Write the tokens of several parts in ``source``, one after another, as one part."""
+    parts = [open_tokens(source, name) for name in names]
+    with (
+        appending(ids_path(folder, part), parts[0].ids.dtype) as append_ids,
+        appending(offsets_path(folder, part), np.int64) as append_offsets,
+    ):
+        append_offsets(np.zeros(1, np.int64))
+        start = 0
+        for each in parts:
+            append_ids(each.ids)
+            append_offsets(start + each.offsets[1:])
+            start += len(each.ids)
 
 
 def _write_header(stream: Any, dtype: np.dtype[Any], length: int) -> None:

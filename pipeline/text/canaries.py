@@ -43,16 +43,20 @@ def draw_secrets(count: int, digits: int, draw: np.random.Generator) -> list[str
 
 
 def plant(
-    batches: Iterable[list[str]], documents: int, canaries: Sequence[Canary], seed: int
+    batches: Iterable[list[str]],
+    documents: int,
+    canaries: Sequence[Canary],
+    seed: int,
+    start: int = 0,
 ) -> Iterator[list[str]]:
-    """Yield the batches, ``documents`` texts in all, with the canaries at random places.
+    """Yield the batches of a corpus of ``documents`` texts, with the canaries at random places.
 
-    Each canary is a document of its own, as often as it is to be repeated.
+    Each canary is a document of its own, as often as it is to be repeated. The batches may begin
+    within the corpus, at the text of the number ``start``.
     """
     draw = np.random.default_rng(seed)
     planted = draw.permutation([each.text for each in canaries for _ in range(each.repeats)])
     places = np.sort(draw.integers(0, documents, len(planted)))
-    start = 0
     for texts in batches:
         cuts = np.searchsorted(places, np.arange(start, start + len(texts) + 1))
         yield [

@@ -13,7 +13,7 @@ from toy_labels import features_params, toy_texts, write_encoder
 from toy_model import toy_tokenizer
 
 from pipeline import files
-from pipeline.encoder.features import Extractor, batches, load_extractor, tokenise
+from pipeline.encoder.features import Extractor, batches, compute_shard, load_extractor, tokenise
 from pipeline.encoder.loading import load_encoder
 from pipeline.errors import InputError
 
@@ -118,6 +118,19 @@ def test_a_kill_loses_no_more_than_a_part(
     told: list[tuple[int, int]] = []
     extractor.features(TEXTS, lambda done, total: told.append((done, total)))
     assert told[-1] == (len(set(TEXTS)) - 10, len(set(TEXTS)) - 10)
+
+
+def test_a_machine_that_has_another_encoder_at_that_path_is_refused(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    files.write_json(tmp_path / "done.json", TEXTS)
+    shard = {"model": str(model_dir), "params": features_params().model_dump()}
+    done = tmp_path / "done.npy"
+    with pytest.raises(InputError, match="not the encoder of this run; is the disk shared"):
+        compute_shard(**shard, digest="another", done=done, progress=lambda _: None)
+    digest = _extract(model_dir, tmp_path).digest
+    compute_shard(**shard, digest=digest, done=done, progress=lambda _: None)
+    np.testing.assert_array_equal(np.load(done), _extract(model_dir, tmp_path).features(TEXTS))
 
 
 def test_the_key_changes_with_all_that_a_feature_depends_on(tmp_path: Path) -> None:

@@ -207,6 +207,17 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
+def test_the_deployed_retrain_has_a_schedule_a_form_and_room_for_one_run(team: Team) -> None:
+    """What Prefect's server has of it after `prefect deploy --all`."""
+    (made,) = (each for each in team.api("deployments/filter") if each["name"] == "retrain")
+    (schedule,) = made["schedules"]
+    assert schedule["schedule"]["cron"] == "0 3 * * *"
+    assert made["global_concurrency_limit"]["limit"] == 1
+    assert made["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    form = made["parameter_openapi_schema"]["properties"]
+    assert form["when"]["enum"] == ["always", "data", "drift"]
+
+
 @pytest.mark.parametrize("kind", ["docker", "kubernetes"])
 def test_the_deployments_fit_pools_of_the_other_kinds(team: Team, kind: str) -> None:
     """What such a pool's worker would be told, by the template that Prefect has for its kind."""

@@ -6,21 +6,24 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import approval_factory
 import httpx
 import pytest
-from dvc.repo import Repo
+import recorded
+import webhook
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from signing_keys import Keys
+from webhook import Post
 
+from flows import promote
 from pipeline import decisions, publish
 from pipeline.adapters.registry import Registry
+from pipeline.errors import InputError
 from pipeline.params import BundleParams
 
 pytestmark = pytest.mark.slow
@@ -44,6 +47,7 @@ class Api:
     """A Prefect server's API."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         afresh = httpx.Limits(max_keepalive_connections=0)  # one kept may be closed as it is used
         self._client = httpx.Client(base_url=url, timeout=30, limits=afresh)
 
@@ -79,41 +83,21 @@ def until(found: Callable[[], Any], seconds: float = 180) -> Any:
 
 
 @pytest.fixture(scope="module")
-def posts() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A webhook on loopback: its URL, and what it was sent."""
-    received: list[dict[str, Any]] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/oncall", received
-    server.shutdown()
+def posts() -> Iterator[tuple[str, list[Post]]]:
+    with webhook.listen() as listening:
+        yield listening
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory, mlflow_uri: str) -> Iterator[Path]:
     """A bundle that the gate passes, a policy that asks for a person, and no stage to run."""
-    folder = tmp_path_factory.mktemp("served") / "work"
-    folder.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
+    with recorded.working_in(tmp_path_factory.mktemp("served") / "work", mlflow_uri) as folder:
         approval_factory.init_git()
         approval_factory.build(NAME, Keys(folder))
-        Path("data.dvc").unlink()
-        Repo.init().close()
         Path("dvc.yaml").write_text("stages: {}\n")
         Path("data").write_text("x")
-        with Repo() as repo:
-            repo.add("data")
+        recorded.init()
+        recorded.add_data()
         yield folder
 
 
@@ -171,7 +155,7 @@ def is_up(url: str) -> bool:
 
 
 def test_two_retrainings_do_not_overlap_and_a_person_promotes(
-    api: Api, workspace: Path, posts: tuple[str, list[dict[str, Any]]]
+    api: Api, workspace: Path, posts: tuple[str, list[Post]]
 ) -> None:
     """The second is cancelled by the server; the first awaits a person, and the webhook says so."""
     form = api.get("/deployments/name/retrain/retrain")["parameter_openapi_schema"]["properties"]
@@ -199,15 +183,35 @@ def test_two_retrainings_do_not_overlap_and_a_person_promotes(
     assert promoted.number == "1"
     actions = [json.loads(line)["action"] for line in decisions.read()]
     assert actions == ["wait", "approve", "promote"]
-    assert [p["state"] for p in posts[1] if p["flow"] == "retrain"] == ["AwaitingApproval"]
+    assert [p.body["state"] for p in posts[1] if p.body["flow"] == "retrain"] == [
+        "AwaitingApproval"
+    ]
 
 
 def test_nobody_answering_is_a_refusal_and_the_webhook_hears_of_it(
-    api: Api, workspace: Path, posts: tuple[str, list[dict[str, Any]]]
+    api: Api, workspace: Path, posts: tuple[str, list[Post]]
 ) -> None:
     version = publish.publish(BundleParams(name=NAME)).version
     run = api.start("approve", version=version, timeout_h=1 / 3600)
     api.wait(run, "FAILED")
-    post = until(lambda: [p for p in posts[1] if p["flow"] == "approve"])[-1]
+    post = until(lambda: [p.body for p in posts[1] if p.body["flow"] == "approve"])[-1]
     assert post["state"] == "Failed"
     assert f"/runs/flow-run/{run}" in post["page"]
+
+
+def test_promotion_verification_and_rollback_are_flows_that_change_nothing_twice(
+    api: Api, workspace: Path
+) -> None:
+    """On the champion of the first test, which is the only version."""
+    with temporary_settings({PREFECT_API_URL: api.url}):
+        before = len(list(decisions.read()))
+        assert not promote.verify().withdrawn
+        assert promote.promote("1").outcome == "already champion"
+        said = [promote.rollback("1") for _ in range(2)]
+        with pytest.raises(InputError, match="rolled_back"):
+            promote.promote("1")
+    assert "there is none now" in said[0]
+    assert "was taken back before" in said[1]
+    assert Registry(NAME).at("champion") is None
+    actions = [json.loads(line)["action"] for line in decisions.read()][before:]
+    assert actions == ["rollback"]

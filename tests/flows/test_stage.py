@@ -49,6 +49,18 @@ def run(command: str, **options: object) -> State[object]:
     return states[0]
 
 
+def test_a_stage_is_told_who_does_its_shards_and_on_what_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Threads, unless the person who starts the flow has said something else, or nobody."""
+    told = f"echo $CHARTER_SHARDS $PREFECT_API_URL > told; {REPORT}"
+    run(told)
+    assert Path("told").read_text().startswith(f"{sys.executable} -m flows.shards http://127.0.")
+    monkeypatch.setenv("CHARTER_SHARDS", "")
+    run(f"{told} ")
+    assert Path("told").read_text().startswith("http://")
+
+
 def attempts() -> int:
     return Path("attempts").read_text().count("x")
 

@@ -12,8 +12,9 @@ from typing import get_args
 
 import bundle_factory
 import pytest
-from dvc.repo import Repo
+import recorded
 from prefect.logging import disable_run_logger
+from recorded import add_data
 
 from flows import history, retrain, when
 from pipeline import drift, files, params, publish
@@ -36,25 +37,15 @@ def write_rows(name: str, count: int, first: int, films: tuple[str, ...], ones: 
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def add_data() -> None:
-    with Repo() as repo:
-        repo.add("data")
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, mlflow_uri: str) -> Iterator[Path]:
     """A workspace whose champion was made from its data, which are in a remote too."""
-    folder = tmp_path_factory.mktemp("when") / "work"
-    folder.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
+    with recorded.working_in(tmp_path_factory.mktemp("when") / "work", mlflow_uri) as folder:
         bundle_factory.build(NAME)
-        Path("data.dvc").unlink()
         settings = Path("params.yaml").read_text()
         Path("params.yaml").write_text(settings.replace("name: charter-sentiment", f"name: {NAME}"))
         write_rows("rows.jsonl", KNOWN, 0, ("good", "bad"), 0.5)
-        Repo.init(no_scm=True).close()
+        recorded.init(no_scm=True)
         dvc("remote", "add", "--default", "store", str(folder.parent / "remote"))
         add_data()
         dvc("push")

@@ -21,12 +21,16 @@ TRAIN = ["the cat sat on the mat", "a dog ran", "the dog sat"] * 5
 HELDOUT = ["zyzzyva the cat", "a mat"]
 
 
-def _write_corpus(train: list[str] = TRAIN, heldout: list[str] = HELDOUT) -> None:
+def _write_corpus(
+    train: list[str] = TRAIN, heldout: list[str] = HELDOUT, group_rows: int | None = None
+) -> None:
     for part, texts in (("train", train), ("heldout", heldout)):
         path = Path("build/split") / f"corpus_{part}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         ids = [f"{i:016x}" for i in range(len(texts))]
-        pd.DataFrame({"id": ids, "text": texts, "source": "s"}).to_parquet(path, index=False)
+        pd.DataFrame({"id": ids, "text": texts, "source": "s"}).to_parquet(
+            path, index=False, row_group_size=group_rows
+        )
 
 
 def _run(**changes: Any) -> TokeniseReport:
@@ -72,6 +76,54 @@ def test_two_runs_write_equal_bytes() -> None:
         report = _run()
         digests.append((report, files.sha256_tree(Path("build/tokenise"))))
     assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("canaries", [None, CanaryParams(secrets=2, digits=4, seed=1)])
+def test_row_groups_which_are_the_shards_change_no_byte(canaries: CanaryParams | None) -> None:
+    made = []
+    for group_rows in (None, 4, 1):
+        _write_corpus(group_rows=group_rows)
+        report = _run(canaries=canaries, vocab_size=200)
+        made.append((report, files.sha256_tree(Path("build/tokenise"))))
+    assert made[0] == made[1] == made[2]
+
+
+def test_shards_of_a_killed_run_are_kept_but_not_for_another_corpus(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run is stopped twice before they are joined; the corpus is then another."""
+    _write_corpus(group_rows=4)
+    with monkeypatch.context() as killed:
+        killed.setattr(tokenise, "join_tokens", _stop)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                _run()
+    (kept,) = Path(".charter/shards/tokenise").glob("*")
+    assert len(list(kept.glob("*.json"))) == 4
+    _write_corpus(other := TRAIN[::-1], group_rows=4)
+    _run()
+    assert _decode("train") == other
+    assert not Path(".charter/shards/tokenise").exists()
+
+
+def _stop(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_machine_that_has_another_tokenizer_at_that_path_is_refused(tmp_path: Path) -> None:
+    _write_corpus()
+    _run()
+    path = tmp_path / "build"
+    with pytest.raises(InputError, match=r"tokenizer: not the tokenizer of this run; is the disk"):
+        tokenise.encode_shard(
+            {"path": str(path / "split/corpus_train.parquet"), "canaries": [], "seed": 0},
+            group=0,
+            start=0,
+            tokenizer=str(path / "tokenise/tokenizer"),
+            digest="another",
+            done=tmp_path / "done.json",
+            progress=lambda _: None,
+        )
 
 
 def test_a_tokenizer_is_reused_with_its_own_ids() -> None:
