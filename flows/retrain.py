@@ -12,13 +12,13 @@ from prefect.client.schemas.objects import State
 from prefect.settings import get_current_settings
 from prefect.states import Completed
 
-from flows import graph
+from flows import graph, server
 from flows.placement import Placement, run_stages
 from flows.promote import ask_for_approval
 from flows.when import Answer, When, ask
 from pipeline import files, ingest, layout, params, publish
 from pipeline.__main__ import REFUSED_CODE
-from pipeline.adapters import tracking
+from pipeline.adapters import recorder, tracking
 from pipeline.errors import InputError
 
 SKIPPED = "Skipped"  # the state of a run that had nothing to do
@@ -60,6 +60,7 @@ def _run(promote: bool, placement: Placement) -> State[publish.Publication] | No
     nodes = graph.nodes()
     with _mlflow_run(nodes) as parent_run:
         run_stages(nodes, placement, parent_run)
+    recorder.resend()
     if not promote:
         return None
     publication = publish_bundle()
@@ -115,15 +116,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.size:
             params.set_size(parsed.size)
         chosen = params.load()
-        ingest.run(chosen.ingest, print)
-        with tags(chosen.bundle.name, f"size:{chosen.size}"):
+        with (
+            server.at_hand(start=parsed.placement == "here") as wait,
+            tags(chosen.bundle.name, f"size:{chosen.size}"),
+        ):
+            ingest.run(chosen.ingest, print)
+            wait()
             state = retrain(
                 parsed.when,
                 promote=not parsed.no_promote,
                 placement=parsed.placement,
                 return_state=True,
             )
-        publication = cast("publish.Publication | None", state.result())
+            publication = cast("publish.Publication | None", state.result())
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

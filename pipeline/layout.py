@@ -23,6 +23,7 @@ CHECKPOINTS = STATE / "checkpoints"  # of an unfinished pretraining
 SHARDS = STATE / "shards"  # of a stage that is not done: shards that are
 FEATURE_CACHE = STATE / "features"  # one file a text and encoder, shared by stages
 DATA_DOCS = STATE / "data_docs"  # Great Expectations' pages of the last validation
+UNSENT = STATE / "unsent"  # what MLflow could not take: one file a stage's run
 RUNS = STATE / "runs"  # STAGE.json: MLflow run id, seconds, progress
 
 

@@ -10,15 +10,15 @@ import random
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from crash import accidents, kills, outages
+from crash import accidents, kills, outages, workers
 from crash import world as worlds
-from crash.accidents import ImpossibleError
-from crash.world import STAGES, World, WrongError
+from crash.world import STAGES, ImpossibleError, World, WrongError
 
 
 @dataclass
@@ -54,6 +54,10 @@ def _mlflow(how: str) -> Trial:
     return lambda w, draw: outages.take_mlflow_from_stage(w.stages, draw, draw.choice(STAGES), how)
 
 
+def _worker(victim: str) -> Trial:
+    return lambda w, draw: workers.kill_worker(w.stages, draw, draw.choice(STAGES), victim)
+
+
 def _accident(spoil: Callable[[World, random.Random, str], str]) -> Trial:
     return lambda w, draw: spoil(w.stages, draw, draw.choice(STAGES))
 
@@ -74,6 +78,7 @@ KILLS: dict[str, tuple[float, Trial]] = {
     "kill Prefect": (0.04, _prefect("killed", 3.0)),
 }
 OTHERS: tuple[tuple[str, Trial], ...] = (
+    *(("kill a worker", _worker(victim)) for victim in workers.VICTIMS),
     ("MLflow gone for good", _mlflow("killed")),
     ("MLflow gone for good", _mlflow("frozen")),
     (
@@ -108,6 +113,7 @@ def main() -> int:
         wanted = [
             each for each in _plan(parsed.points) if not parsed.only or each[0] in parsed.only
         ]
+        random.Random(parsed.seed).shuffle(wanted)  # a part of the trials has some of every kind
         chosen = list(enumerate(wanted))[parsed.skip :][: parsed.limit]
         found = Worlds(home)
         results = [_try(kind, trial, found, parsed.seed + n) for n, (kind, trial) in chosen]
@@ -150,6 +156,8 @@ def _try(kind: str, trial: Trial, found: Worlds, seed: int) -> tuple[str, str]:
         said, outcome = str(wrong), "WRONG"
     except ImpossibleError as why:
         said, outcome = str(why), "skipped"
+    except Exception:  # the check itself is at fault; the others go on
+        said, outcome = traceback.format_exc(), "WRONG"
     seconds = time.monotonic() - start
     print(f"{outcome:<7} {kind}: {said} [seed {seed}, {seconds:.0f} s]", flush=True)
     return kind, outcome
