@@ -21,11 +21,10 @@ from pipeline.encoder.loading import device
 from pipeline.encoder.loss import heldout_batches
 from pipeline.encoder.model import start_model
 from pipeline.encoder.precision import best_precision
-from pipeline.encoder.pretraining import Plan, Position, pretrain
+from pipeline.encoder.pretraining import Plan, Position, Unwatched, pretrain
 from pipeline.encoder.tokenizer import SPECIAL_TOKENS, vocabulary_of
 from pipeline.encoder.tokens import Tokens
 from pipeline.params import PretrainParams
-from pipeline.reports import CurvePoint
 
 ROUNDS = 7
 _ENDLESS_STEPS = 10_000  # more than any comparison takes
@@ -133,7 +132,7 @@ def _params(shape: Shape) -> PretrainParams:
     )  # fmt: skip
 
 
-class _Watch:
+class _Watch(Unwatched):
     """Lets our loop pause after each step."""
 
     def __init__(self, pause: Pause) -> None:
@@ -141,12 +140,6 @@ class _Watch:
 
     def step(self, position: Position, loss: float, learning_rate: float) -> None:  # noqa: ARG002
         self._pause()
-
-    def point(self, point: CurvePoint) -> None:
-        """The curve has points beside the steps; they take no time."""
-
-    def say(self, message: str) -> None:
-        """There is no checkpoint to speak of."""
 
 
 class PauseCallback(transformers.TrainerCallback):

@@ -24,7 +24,7 @@ from pipeline.encoder.loss import heldout_batches, heldout_loss, token_shares
 from pipeline.encoder.masking import MaskedBatch
 from pipeline.encoder.model import set_output_bias, start_model, untrained_model
 from pipeline.encoder.precision import best_precision
-from pipeline.encoder.pretraining import Plan, pretrain
+from pipeline.encoder.pretraining import Plan, Unwatched, pretrain
 from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
 from pipeline.params import PretrainParams
 
@@ -74,14 +74,6 @@ def _params(share: float, seed: int) -> PretrainParams:
     )  # fmt: skip
 
 
-class _Quiet:
-    """Nobody looks on."""
-
-    def step(self, *_: Any) -> None: ...
-    def point(self, *_: Any) -> None: ...
-    def say(self, *_: Any) -> None: ...
-
-
 def _train_ours(
     share: float, seed: int, tokenizer: Any, train: Packing, scored: Sequence[MaskedBatch]
 ) -> float:
@@ -91,7 +83,7 @@ def _train_ours(
     start.model.to(device())
     plan = Plan(params, train, scored, best_precision(device()))
     with tempfile.TemporaryDirectory() as folder:
-        pretrain(start, plan, Path(folder), _Quiet())
+        pretrain(start, plan, Path(folder), Unwatched())
     return heldout_loss(start.model, scored, plan.precision)
 
 

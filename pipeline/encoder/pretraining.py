@@ -132,6 +132,19 @@ class Watch(Protocol):
         """At what a person should know: a resumption, a damaged checkpoint."""
 
 
+class Unwatched:
+    """A `Watch` that does nothing; who looks at a part overrides that."""
+
+    def step(self, position: Position, loss: float, learning_rate: float) -> None:
+        """Do nothing."""
+
+    def point(self, point: CurvePoint) -> None:
+        """Do nothing."""
+
+    def say(self, message: str) -> None:
+        """Do nothing."""
+
+
 def pretrain(start: Start, plan: Plan, folder: Path, watch: Watch) -> Position:
     """Train ``start.model`` in place to the end of the plan; resume if ``folder`` allows it.
 

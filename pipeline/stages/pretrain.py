@@ -43,7 +43,7 @@ def run(params: PretrainParams, track: Track) -> PretrainReport:
     checkpoints = layout.CHECKPOINTS / key
     initial = losses.heldout_loss(start.model, plan.heldout, plan.precision)
     track.metrics({"heldout_loss": initial}, step=0)
-    end = pretrain(start, plan, checkpoints, _Progress(plan, track))
+    end = pretrain(start, plan, checkpoints, Progress(plan, track))
     ranks.end_training()
     if ranks.is_main_process:
         models.save_model(start, tokenizer, layout.stage_dir("pretrain") / "model")
@@ -121,7 +121,7 @@ def _key(params: PretrainParams, tokenised: Path, model: Any) -> str:
     return files.sha256_digests(digests)[:16]
 
 
-class _Progress:
+class Progress:
     """Passes what happens on to the track, with rates and the time to go."""
 
     def __init__(self, plan: Plan, track: Track) -> None:
