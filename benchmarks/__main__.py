@@ -7,15 +7,29 @@ import platform
 import re
 from pathlib import Path
 
-from benchmarks import data, features, formats, head, pretrain, recipe, score
+from benchmarks import (
+    ablation,
+    accuracy,
+    data,
+    features,
+    formats,
+    head,
+    pretrain,
+    progress,
+    recipe,
+    score,
+)
 from pipeline import files
 
 COMPARISONS = {
     "data": data.compare,
     "pretrain": pretrain.compare,
+    "progress": progress.compare,
     "recipe": recipe.compare,
+    "ablation": ablation.compare,
     "features": features.compare,
     "head": head.compare,
+    "accuracy": accuracy.compare,
     "score": score.compare,
     "formats": formats.compare,
 }
