@@ -21,9 +21,10 @@ from pipeline.encoder.loading import device
 from pipeline.encoder.loss import heldout_batches
 from pipeline.encoder.model import Start, start_model
 from pipeline.encoder.precision import best_precision
-from pipeline.encoder.pretraining import Plan, Position, Unwatched, pretrain
+from pipeline.encoder.pretraining import Plan, pretrain
 from pipeline.encoder.tokenizer import SPECIAL_TOKENS, vocabulary_of
 from pipeline.encoder.tokens import Tokens
+from pipeline.encoder.watch import Position, Unwatched
 from pipeline.params import PretrainParams
 
 ROUNDS = 7

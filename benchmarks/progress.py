@@ -14,7 +14,8 @@ from pathlib import Path
 from benchmarks.pretrain import Shape, made_run, params_of
 from pipeline import files, layout
 from pipeline.adapters.runs import stage_run
-from pipeline.encoder.pretraining import Position, Unwatched, Watch, pretrain
+from pipeline.encoder.pretraining import pretrain
+from pipeline.encoder.watch import Position, Unwatched, Watch
 from pipeline.stages.pretrain import Progress
 
 SHAPE = Shape("BERT-mini 4x256, V=8k", 4, 256, 8192, 2)  # steps as short as they come

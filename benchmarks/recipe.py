@@ -24,8 +24,9 @@ from pipeline.encoder.loss import heldout_batches, heldout_loss, token_shares
 from pipeline.encoder.masking import MaskedBatch
 from pipeline.encoder.model import set_output_bias, start_model, untrained_model
 from pipeline.encoder.precision import best_precision
-from pipeline.encoder.pretraining import Plan, Unwatched, pretrain
+from pipeline.encoder.pretraining import Plan, pretrain
 from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
+from pipeline.encoder.watch import Unwatched
 from pipeline.params import PretrainParams
 
 TOKENS, SEEDS, SHARES = 196_608, (1, 2, 3), (0.25, 0.5)

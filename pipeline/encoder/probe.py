@@ -12,7 +12,8 @@ import torch
 
 from pipeline.encoder import ranks as groups
 from pipeline.encoder.model import Start
-from pipeline.encoder.pretraining import Plan, Position, Unwatched, pretrain
+from pipeline.encoder.pretraining import Plan, pretrain
+from pipeline.encoder.watch import Position, Unwatched
 
 _KIB = 1 if sys.platform == "linux" else 1024  # ru_maxrss is in KiB, on macOS in bytes
 

@@ -18,9 +18,10 @@ from pipeline.encoder.checkpoint import remove_checkpoints
 from pipeline.encoder.digest import digest_weights, encoder_digest
 from pipeline.encoder.loading import device
 from pipeline.encoder.precision import best_precision
-from pipeline.encoder.pretraining import Plan, Position, pretrain
+from pipeline.encoder.pretraining import Plan, pretrain
 from pipeline.encoder.probe import probe
 from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
+from pipeline.encoder.watch import Position
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
 from pipeline.reports import CurvePoint, PretrainReport, TokeniseReport

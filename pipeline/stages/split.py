@@ -31,7 +31,8 @@ Fractions = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _NOT_GROUPS = ("id", "text", "label", "rating")
-_BUCKET_BYTES = 64 << 20  # of the corpus, sorted at a time
+_BUCKET_BYTES = 32 << 20  # of the corpus, sorted at a time; some four times this are in memory
+_DRAWN_ROWS = 4096  # texts in Python's own strings at a time
 
 
 def run(params: SplitParams, track: Track) -> reports.SplitReport:
@@ -132,7 +133,10 @@ def _count(values: list[str]) -> dict[str, int]:
 
 
 def _draw(rows: pyarrow.Table, salt: str) -> Fractions:
-    return fractions(salt, [content_key(text) for text in rows["text"].to_pylist()])
+    texts = rows["text"]
+    parts = (texts.slice(at, _DRAWN_ROWS) for at in range(0, len(texts), _DRAWN_ROWS))
+    drawn = (fractions(salt, [content_key(t) for t in part.to_pylist()]) for part in parts)
+    return np.concatenate([np.zeros(0), *drawn])
 
 
 def _refuse_empty(rows: dict[str, int]) -> None:
