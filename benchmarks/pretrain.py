@@ -104,7 +104,7 @@ def _multiply(pause: Pause) -> None:
 
 def _loop(shape: Shape, name: str) -> Callable[[Pause], None]:
     if name == "ours":
-        return lambda pause: _run_ours(shape, pause)
+        return lambda pause: run_ours(shape, pause)
     return lambda pause: _run_trainer(shape, pause, tuned=name == "b")
 
 
@@ -166,7 +166,8 @@ def made_run(shape: Shape, params: PretrainParams) -> tuple[Start, Plan]:
     return start, plan
 
 
-def _run_ours(shape: Shape, pause: Pause) -> None:
+def run_ours(shape: Shape, pause: Pause) -> None:
+    """Pretrain without end, with a pause after each step."""
     start, plan = made_run(shape, params_of(shape))
     with tempfile.TemporaryDirectory() as folder:
         pretrain(start, plan, Path(folder), _Watch(pause))
