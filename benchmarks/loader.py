@@ -16,9 +16,9 @@ def compare() -> list[str]:
     seconds = time_steps(loops, ROUNDS)
     pairs = zip(seconds["train"], seconds["load"], strict=True)
     ratio = spread([train / load for train, load in pairs])
+    where = f"{torch.get_num_threads()} threads; {ROUNDS} rounds"
     return [
-        f"{SHAPE.name}, {SHAPE.batch_sequences} sequences of 128 a step, "
-        f"{torch.get_num_threads()} threads; {ROUNDS} rounds",
+        f"{SHAPE.name}, {SHAPE.batch_sequences} sequences of 128 a step, {where}",
         "",
         f"Batches are packed and masked {ratio} times as fast as the model trains on them.",
     ]
