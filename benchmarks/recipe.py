@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import transformers
 
 from benchmarks.lockstep import spread
@@ -20,7 +21,7 @@ from pipeline import layout
 from pipeline.encoder import tokens as token_files
 from pipeline.encoder.batches import Packing
 from pipeline.encoder.loading import device
-from pipeline.encoder.loss import heldout_batches, heldout_loss, token_shares
+from pipeline.encoder.loss import heldout_batches, heldout_loss, token_shares, unigram_loss
 from pipeline.encoder.masking import MaskedBatch
 from pipeline.encoder.model import set_output_bias, start_model, untrained_model
 from pipeline.encoder.precision import best_precision
@@ -43,6 +44,10 @@ class Corpus(NamedTuple):
     tokenizer: Any
     train: Packing
     scored: Sequence[MaskedBatch]  # held-out rows, documents seeing each other
+
+    def shares(self) -> npt.NDArray[np.float64]:
+        """Return each token's share of the training part, (V,)."""
+        return token_shares(self.train.tokens, self.train.vocabulary.size)
 
 
 def read_corpus() -> Corpus:
@@ -74,7 +79,8 @@ def compare() -> list[str]:
     for share in SHARES:
         losses = [train_ours(params_of(share, seed), corpus) for seed in SEEDS]
         lines.append(f"| ours | {share:g} | {spread(losses)} |")
-    return lines
+    unigram = unigram_loss(corpus.shares(), corpus.scored)
+    return [*lines, "", f"Guessing each token by its share of the corpus has {unigram:.2f}."]
 
 
 def params_of(share: float, seed: int) -> PretrainParams:
@@ -92,7 +98,7 @@ def train_ours(params: PretrainParams, corpus: Corpus, shares: bool = True) -> f
     """Train a model; return its held-out loss. Its output starts from the tokens' ``shares``."""
     start = start_model(params, corpus.tokenizer, corpus.train.vocabulary)
     if shares:
-        set_output_bias(start, token_shares(corpus.train.tokens, corpus.train.vocabulary.size))
+        set_output_bias(start, corpus.shares())
     start.model.to(device())
     plan = Plan(params, corpus.train, corpus.scored, best_precision(device()))
     with tempfile.TemporaryDirectory() as folder:
