@@ -7,15 +7,34 @@ import platform
 import re
 from pathlib import Path
 
-from benchmarks import data, features, formats, head, pretrain, recipe, score, workers
+from benchmarks import (
+    ablation,
+    accuracy,
+    data,
+    features,
+    formats,
+    head,
+    linear,
+    loader,
+    pretrain,
+    progress,
+    recipe,
+    score,
+    workers,
+)
 from pipeline import files
 
 COMPARISONS = {
     "data": data.compare,
     "pretrain": pretrain.compare,
+    "loader": loader.compare,
+    "progress": progress.compare,
     "recipe": recipe.compare,
+    "ablation": ablation.compare,
     "features": features.compare,
     "head": head.compare,
+    "linear": linear.compare,
+    "accuracy": accuracy.compare,
     "score": score.compare,
     "formats": formats.compare,
     "workers": workers.compare,

@@ -56,7 +56,7 @@ def compare(rows: int = ROWS) -> list[str]:
     """Run the stages on a quarter of the rows and on all; return a Markdown table."""
     quarter, whole = measure(rows // 4), measure(rows)
     lines = [
-        f"{rows} documents, {whole.megabytes:.0f} MB of text, {os.cpu_count()} cores",
+        f"{rows} documents, {whole.megabytes:.0f} MB of text, {len(os.sched_getaffinity(0))} cores",
         "",
         "| stage | seconds | MB/s | peak MiB | peak MiB at a quarter of the rows |",
         "|---|---|---|---|---|",

@@ -19,13 +19,13 @@ from benchmarks.lockstep import Loop, Pause, spread, time_steps
 from pipeline.encoder.batches import Packing
 from pipeline.encoder.loading import device
 from pipeline.encoder.loss import heldout_batches
-from pipeline.encoder.model import start_model
+from pipeline.encoder.model import Start, start_model
 from pipeline.encoder.precision import best_precision
-from pipeline.encoder.pretraining import Plan, Position, pretrain
+from pipeline.encoder.pretraining import Plan, pretrain
 from pipeline.encoder.tokenizer import SPECIAL_TOKENS, vocabulary_of
 from pipeline.encoder.tokens import Tokens
+from pipeline.encoder.watch import Position, Unwatched
 from pipeline.params import PretrainParams
-from pipeline.reports import CurvePoint
 
 ROUNDS = 7
 _ENDLESS_STEPS = 10_000  # more than any comparison takes
@@ -104,7 +104,7 @@ def _multiply(pause: Pause) -> None:
 
 def _loop(shape: Shape, name: str) -> Callable[[Pause], None]:
     if name == "ours":
-        return lambda pause: _run_ours(shape, pause)
+        return lambda pause: run_ours(shape, pause)
     return lambda pause: _run_trainer(shape, pause, tuned=name == "b")
 
 
@@ -122,18 +122,19 @@ def _tokens(shape: Shape) -> Tokens:
     return Tokens(ids, np.arange(0, length + 1, _DOCUMENT_TOKENS))
 
 
-def _params(shape: Shape) -> PretrainParams:
+def params_of(shape: Shape, steps: int = _ENDLESS_STEPS) -> PretrainParams:
+    """Return the parameters of so many steps of a model, at the rival's rates."""
     return PretrainParams(
         init="scratch", layers=shape.layers, hidden=shape.hidden, seq_len_tokens=_SEQ_LEN_TOKENS,
         batch_sequences=shape.batch_sequences, accumulate=1,
-        tokens=_ENDLESS_STEPS * shape.batch_sequences * _SEQ_LEN_TOKENS, masking_rate=0.15,
+        tokens=steps * shape.batch_sequences * _SEQ_LEN_TOKENS, masking_rate=0.15,
         learning_rate=5e-5, head_learning_rate=5e-5, warmup_share=0.0, weight_decay=0.01,
         clip_norm=1.0, dropout=0.0, heldout_sequences=1, heldout_every_steps=_ENDLESS_STEPS,
         checkpoint_every_steps=_ENDLESS_STEPS, seed=1,
     )  # fmt: skip
 
 
-class _Watch:
+class _Watch(Unwatched):
     """Lets our loop pause after each step."""
 
     def __init__(self, pause: Pause) -> None:
@@ -141,12 +142,6 @@ class _Watch:
 
     def step(self, position: Position, loss: float, learning_rate: float) -> None:  # noqa: ARG002
         self._pause()
-
-    def point(self, point: CurvePoint) -> None:
-        """The curve has points beside the steps; they take no time."""
-
-    def say(self, message: str) -> None:
-        """There is no checkpoint to speak of."""
 
 
 class PauseCallback(transformers.TrainerCallback):
@@ -160,13 +155,20 @@ class PauseCallback(transformers.TrainerCallback):
         self._pause()
 
 
-def _run_ours(shape: Shape, pause: Pause) -> None:
-    tokenizer, params = tokenizer_of(shape.vocab_size), _params(shape)
+def made_run(shape: Shape, params: PretrainParams) -> tuple[Start, Plan]:
+    """Return a new model and the plan of its pretraining, on made tokens."""
+    tokenizer = tokenizer_of(shape.vocab_size)
     vocabulary = vocabulary_of(tokenizer)
     packing = Packing(_tokens(shape), vocabulary, _SEQ_LEN_TOKENS)
     plan = Plan(params, packing, heldout_batches(packing, 1), best_precision(device()))
     start = start_model(params, tokenizer, vocabulary)
     start.model.to(device())
+    return start, plan
+
+
+def run_ours(shape: Shape, pause: Pause) -> None:
+    """Pretrain without end, with a pause after each step."""
+    start, plan = made_run(shape, params_of(shape))
     with tempfile.TemporaryDirectory() as folder:
         pretrain(start, plan, Path(folder), _Watch(pause))
 

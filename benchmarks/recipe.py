@@ -10,9 +10,10 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import transformers
 
 from benchmarks.lockstep import spread
@@ -20,12 +21,13 @@ from pipeline import layout
 from pipeline.encoder import tokens as token_files
 from pipeline.encoder.batches import Packing
 from pipeline.encoder.loading import device
-from pipeline.encoder.loss import heldout_batches, heldout_loss, token_shares
+from pipeline.encoder.loss import heldout_batches, heldout_loss, token_shares, unigram_loss
 from pipeline.encoder.masking import MaskedBatch
 from pipeline.encoder.model import set_output_bias, start_model, untrained_model
 from pipeline.encoder.precision import best_precision
 from pipeline.encoder.pretraining import Plan, pretrain
 from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
+from pipeline.encoder.watch import Unwatched
 from pipeline.params import PretrainParams
 
 TOKENS, SEEDS, SHARES = 196_608, (1, 2, 3), (0.25, 0.5)
@@ -36,8 +38,20 @@ _RIVALS: dict[str, dict[str, Any]] = {
 }
 
 
-def compare() -> list[str]:
-    """Train all; return a Markdown table of held-out losses in nats a token."""
+class Corpus(NamedTuple):
+    """What build/tokenise holds."""
+
+    tokenizer: Any
+    train: Packing
+    scored: Sequence[MaskedBatch]  # held-out rows, documents seeing each other
+
+    def shares(self) -> npt.NDArray[np.float64]:
+        """Return each token's share of the training part, (V,)."""
+        return token_shares(self.train.tokens, self.train.vocabulary.size)
+
+
+def read_corpus() -> Corpus:
+    """Read the training part, and the held-out rows as run_mlm makes them."""
     folder = layout.stage_dir("tokenise")
     tokenizer = load_tokenizer(str(folder / "tokenizer"))
     vocabulary = vocabulary_of(tokenizer)
@@ -45,26 +59,32 @@ def compare() -> list[str]:
         Packing(token_files.open_tokens(folder, part), vocabulary, _SEQ_LEN_TOKENS)
         for part in ("train", "heldout")
     )
-    scored = [
-        replace(batch, segments=np.minimum(batch.segments, 1))
-        for batch in heldout_batches(heldout, _HELDOUT_SEQUENCES)
-    ]
+    batches = heldout_batches(heldout, _HELDOUT_SEQUENCES)
+    scored = [replace(each, segments=np.minimum(each.segments, 1)) for each in batches]
+    return Corpus(tokenizer, train, scored)
+
+
+def compare() -> list[str]:
+    """Train all; return a Markdown table of held-out losses in nats a token."""
+    corpus = read_corpus()
     lines = [
-        f"{TOKENS} tokens, V={vocabulary.size}, {scored[0].ids.shape[1]} tokens a sequence",
+        f"{TOKENS} tokens, V={corpus.train.vocabulary.size}, {_SEQ_LEN_TOKENS} tokens a sequence",
         "",
         "| run | share of the tokens | held-out loss, median (least to greatest) of 3 seeds |",
         "|---|---|---|",
     ]
     for name in _RIVALS:
-        losses = [_train_rival(name, seed, tokenizer, train, scored) for seed in SEEDS]
+        losses = [_train_rival(name, seed, corpus) for seed in SEEDS]
         lines.append(f"| Trainer ({name}) | 1 | {spread(losses)} |")
     for share in SHARES:
-        losses = [_train_ours(share, seed, tokenizer, train, scored) for seed in SEEDS]
+        losses = [train_ours(params_of(share, seed), corpus) for seed in SEEDS]
         lines.append(f"| ours | {share:g} | {spread(losses)} |")
-    return lines
+    unigram = unigram_loss(corpus.shares(), corpus.scored)
+    return [*lines, "", f"Guessing each token by its share of the corpus has {unigram:.2f}."]
 
 
-def _params(share: float, seed: int) -> PretrainParams:
+def params_of(share: float, seed: int) -> PretrainParams:
+    """Return our recipe, for a share of the tokens."""
     return PretrainParams(
         init="scratch", layers=4, hidden=256, seq_len_tokens=_SEQ_LEN_TOKENS, batch_sequences=8,
         accumulate=1, tokens=int(share * TOKENS), masking_rate=0.15, learning_rate=3e-3,
@@ -74,31 +94,21 @@ def _params(share: float, seed: int) -> PretrainParams:
     )  # fmt: skip
 
 
-class _Quiet:
-    """Nobody looks on."""
-
-    def step(self, *_: Any) -> None: ...
-    def point(self, *_: Any) -> None: ...
-    def say(self, *_: Any) -> None: ...
-
-
-def _train_ours(
-    share: float, seed: int, tokenizer: Any, train: Packing, scored: Sequence[MaskedBatch]
-) -> float:
-    params = _params(share, seed)
-    start = start_model(params, tokenizer, train.vocabulary)
-    set_output_bias(start, token_shares(train.tokens, train.vocabulary.size))
+def train_ours(params: PretrainParams, corpus: Corpus, shares: bool = True) -> float:
+    """Train a model; return its held-out loss. Its output starts from the tokens' ``shares``."""
+    start = start_model(params, corpus.tokenizer, corpus.train.vocabulary)
+    if shares:
+        set_output_bias(start, corpus.shares())
     start.model.to(device())
-    plan = Plan(params, train, scored, best_precision(device()))
+    plan = Plan(params, corpus.train, corpus.scored, best_precision(device()))
     with tempfile.TemporaryDirectory() as folder:
-        pretrain(start, plan, Path(folder), _Quiet())
-    return heldout_loss(start.model, scored, plan.precision)
+        pretrain(start, plan, Path(folder), Unwatched())
+    return heldout_loss(start.model, corpus.scored, plan.precision)
 
 
-def _train_rival(
-    name: str, seed: int, tokenizer: Any, train: Packing, scored: Sequence[MaskedBatch]
-) -> float:
-    config = start_model(_params(1, seed), tokenizer, train.vocabulary).model.config
+def _train_rival(name: str, seed: int, corpus: Corpus) -> float:
+    tokenizer, train, scored = corpus
+    config = start_model(params_of(1, seed), tokenizer, train.vocabulary).model.config
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.1 if name == "a" else 0.0
     model = untrained_model(config, seed).to(device())
     rows = train.rows(np.arange(min(train.sequences, 2 * TOKENS // _SEQ_LEN_TOKENS))).ids

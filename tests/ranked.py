@@ -12,7 +12,8 @@ from toy_model import pretrain_params, toy_plan, toy_start
 
 from pipeline import processes
 from pipeline.encoder import ranks
-from pipeline.encoder.pretraining import Position, pretrain
+from pipeline.encoder.pretraining import pretrain
+from pipeline.encoder.watch import Position
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
 from pipeline.reports import CurvePoint

@@ -12,6 +12,9 @@ import pyarrow.parquet
 
 from pipeline import files
 
+_MOST_BUCKETS = 512  # files open at once; many systems allow 1024
+_SCATTERED_ROWS = 4096  # in memory at a time
+
 
 @contextlib.contextmanager
 def writer(path: Path, schema: pyarrow.Schema) -> Iterator[pyarrow.parquet.ParquetWriter]:
@@ -32,12 +35,14 @@ def write(path: Path, table: pyarrow.Table) -> None:
 def sorted_by_id(path: Path, work: Path, bucket_bytes: int) -> Iterator[pyarrow.Table]:
     """Yield the rows of a file in tables of about ``bucket_bytes``, sorted by the column ``id``.
 
-    The ids are digits of a hash, so that their first digits spread the rows evenly over buckets;
-    buckets beyond the first are kept in ``work`` meanwhile.
+    Above `_MOST_BUCKETS` times that size the tables are larger. The ids are digits of a hash, so
+    that their first digits spread the rows evenly over buckets; buckets beyond the first are kept
+    in ``work`` meanwhile.
     """
     file = pyarrow.parquet.ParquetFile(path)
     groups = (file.metadata.row_group(at) for at in range(file.num_row_groups))
-    buckets = math.ceil(sum(group.total_byte_size for group in groups) / bucket_bytes)
+    size = sum(group.total_byte_size for group in groups)
+    buckets = min(_MOST_BUCKETS, math.ceil(size / bucket_bytes))
     if buckets <= 1:
         yield file.read().sort_by("id")
         return
@@ -56,7 +61,7 @@ def _scatter(file: pyarrow.parquet.ParquetFile, paths: list[Path]) -> None:
             stack.enter_context(pyarrow.parquet.ParquetWriter(path, file.schema_arrow))
             for path in paths
         ]
-        for batch in file.iter_batches():
+        for batch in file.iter_batches(_SCATTERED_ROWS):
             rows = pyarrow.Table.from_batches([batch])
             at = [int(row_id[:8], 16) * len(paths) >> 32 for row_id in rows["id"].to_pylist()]
             numbers = pyarrow.array(at)

@@ -8,9 +8,9 @@ it, but for the order of sums (and dropout, which each draws for its own rows).
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ from pipeline.encoder.optimiser import (
     write_moments,
 )
 from pipeline.encoder.precision import Precision, use_tensor_cores
+from pipeline.encoder.watch import Position, Watch
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
 from pipeline.reports import CurvePoint
@@ -90,46 +91,6 @@ class Plan:
     def marks(self, done: int) -> bool:
         """Whether the curve has a point after so many steps."""
         return self.evaluates(done) or done % math.ceil(self.steps / _CURVE_POINTS) == 0
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a run stands."""
-
-    step: int = 0  # steps done
-    tokens: int = 0  # seen, padding left out
-    losses: tuple[float, ...] = ()  # of the steps since the curve's last point
-    curve: tuple[CurvePoint, ...] = ()
-
-    def after(self, loss: float, tokens: int) -> "Position":
-        """Return the position one step on."""
-        return replace(
-            self, step=self.step + 1, tokens=self.tokens + tokens, losses=(*self.losses, loss)
-        )
-
-    def marked(self, learning_rate: float, heldout: float | None) -> "Position":
-        """Return the position with a point added to the curve."""
-        point = CurvePoint(
-            step=self.step,
-            tokens=self.tokens,
-            loss=math.fsum(self.losses) / len(self.losses),
-            learning_rate=learning_rate,
-            heldout_loss=heldout,
-        )
-        return replace(self, losses=(), curve=(*self.curve, point))
-
-
-class Watch(Protocol):
-    """Who looks on."""
-
-    def step(self, position: Position, loss: float, learning_rate: float) -> None:
-        """After every step, with its own loss."""
-
-    def point(self, point: CurvePoint) -> None:
-        """At every point of the curve."""
-
-    def say(self, message: str) -> None:
-        """At what a person should know: a resumption, a damaged checkpoint."""
 
 
 def pretrain(start: Start, plan: Plan, folder: Path, watch: Watch) -> Position:

@@ -12,8 +12,8 @@ import torch
 
 from pipeline.encoder import ranks as groups
 from pipeline.encoder.model import Start
-from pipeline.encoder.pretraining import Plan, Position, pretrain
-from pipeline.reports import CurvePoint
+from pipeline.encoder.pretraining import Plan, pretrain
+from pipeline.encoder.watch import Position, Unwatched
 
 _KIB = 1 if sys.platform == "linux" else 1024  # ru_maxrss is in KiB, on macOS in bytes
 
@@ -33,7 +33,7 @@ class _EnoughError(Exception):
     """The probe is over."""
 
 
-class _Stopwatch:
+class _Stopwatch(Unwatched):
     """Ends a run once it has had its seconds."""
 
     def __init__(self, seconds: float) -> None:
@@ -49,12 +49,6 @@ class _Stopwatch:
         spent = groups.total(self._ranks, self.times[-1] - self.times[0])[0]
         if len(self.times) > 1 and spent > self._seconds * self._ranks.num_processes:
             raise _EnoughError  # in all processes at once
-
-    def point(self, point: CurvePoint) -> None:
-        """The curve is of no interest."""
-
-    def say(self, message: str) -> None:
-        """There is no checkpoint to speak of."""
 
 
 def probe(start: Start, plan: Plan, seconds: float) -> Probe:

@@ -22,11 +22,11 @@ def parameters(architecture: str, layers: int, hidden: int) -> float:
 def learning_rate(parameters: float) -> float:
     """Return Adam's peak rate for N parameters: 0.003239 - 0.0001395 ln N.
 
-    Kaplan et al. 2020, "Scaling Laws for Neural Language Models", equation D.1; their models have
-    up to 1.5 billion. At 12 billion it meets zero.
+    Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section D.6, equation D.1; they
+    say that it breaks down above 1e10. At 1.2e10 it meets zero.
 
     Raises:
-        ValueError: where N is far beyond that.
+        ValueError: above 1e10.
     """
     if parameters > 1e10:
         raise ValueError(f"no learning rate is known for {parameters:.1e} parameters; give one")

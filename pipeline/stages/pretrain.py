@@ -18,9 +18,10 @@ from pipeline.encoder.checkpoint import remove_checkpoints
 from pipeline.encoder.digest import digest_weights, encoder_digest
 from pipeline.encoder.loading import device
 from pipeline.encoder.precision import best_precision
-from pipeline.encoder.pretraining import Plan, Position, pretrain
+from pipeline.encoder.pretraining import Plan, pretrain
 from pipeline.encoder.probe import probe
 from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
+from pipeline.encoder.watch import Position
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
 from pipeline.reports import CurvePoint, PretrainReport, TokeniseReport
@@ -43,7 +44,7 @@ def run(params: PretrainParams, track: Track) -> PretrainReport:
     checkpoints = layout.CHECKPOINTS / key
     initial = losses.heldout_loss(start.model, plan.heldout, plan.precision)
     track.metrics({"heldout_loss": initial}, step=0)
-    end = pretrain(start, plan, checkpoints, _Progress(plan, track))
+    end = pretrain(start, plan, checkpoints, Progress(plan, track))
     ranks.end_training()
     if ranks.is_main_process:
         models.save_model(start, tokenizer, layout.stage_dir("pretrain") / "model")
@@ -121,7 +122,7 @@ def _key(params: PretrainParams, tokenised: Path, model: Any) -> str:
     return files.sha256_digests(digests)[:16]
 
 
-class _Progress:
+class Progress:
     """Passes what happens on to the track, with rates and the time to go."""
 
     def __init__(self, plan: Plan, track: Track) -> None:

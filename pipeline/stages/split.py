@@ -31,7 +31,8 @@ Fractions = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _NOT_GROUPS = ("id", "text", "label", "rating")
-_BUCKET_BYTES = 256 << 20  # of the corpus, sorted at a time
+_BUCKET_BYTES = 32 << 20  # of the corpus, sorted at a time; some four times this are in memory
+_DRAWN_ROWS = 4096  # texts in Python's own strings at a time
 
 
 def run(params: SplitParams, track: Track) -> reports.SplitReport:
@@ -89,8 +90,9 @@ def split_labelled(rows: pyarrow.Table, params: SplitParams) -> dict[str, pyarro
 
 def split_corpus(source: Path, folder: Path, params: SplitParams, track: Track) -> dict[str, int]:
     """Write corpus_train and corpus_heldout, each sorted by id; return their numbers of rows."""
-    ids = pyarrow.parquet.read_table(source, columns=["id"])["id"].to_pylist()
-    kept = np.sort(np.array(ids)[lowest(ids, params.max_documents)])
+    wanted = pyarrow.parquet.read_metadata(source).num_rows
+    if params.max_documents is not None:
+        wanted = min(wanted, params.max_documents)
     counts = {"corpus_train": 0, "corpus_heldout": 0}
     schema = pyarrow.parquet.read_schema(source)
     with ExitStack() as stack:
@@ -99,12 +101,14 @@ def split_corpus(source: Path, folder: Path, params: SplitParams, track: Track) 
             for name in counts
         }
         for bucket in parquet.sorted_by_id(source, layout.STATE, _BUCKET_BYTES):
-            rows = bucket.filter(np.isin(np.array(bucket["id"].to_pylist()), kept))
+            rows = bucket.slice(0, wanted - sum(counts.values()))  # the lowest ids come first
             heldout = _draw(rows, params.salt) < params.heldout_share
             for name, mask in (("corpus_train", ~heldout), ("corpus_heldout", heldout)):
                 writers[name].write_table(rows.filter(mask))
                 counts[name] += int(mask.sum())
-            track.progress(sum(counts.values()), len(kept), "documents")
+            track.progress(sum(counts.values()), wanted, "documents")
+            if sum(counts.values()) == wanted:
+                break
     return counts
 
 
@@ -129,7 +133,10 @@ def _count(values: list[str]) -> dict[str, int]:
 
 
 def _draw(rows: pyarrow.Table, salt: str) -> Fractions:
-    return fractions(salt, [content_key(text) for text in rows["text"].to_pylist()])
+    texts = rows["text"]
+    parts = (texts.slice(at, _DRAWN_ROWS) for at in range(0, len(texts), _DRAWN_ROWS))
+    drawn = (fractions(salt, [content_key(t) for t in part.to_pylist()]) for part in parts)
+    return np.concatenate([np.zeros(0), *drawn])
 
 
 def _refuse_empty(rows: dict[str, int]) -> None:

@@ -10,6 +10,11 @@ The similarity is then estimated as the share of minima that agree, with a stand
 always.
 """
 
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +26,8 @@ SHINGLE_WORDS = 3
 _BANDS, _ROWS = 25, 5
 HASHES = _BANDS * _ROWS
 _SEED = 20260101  # of the hash functions: signatures of two runs must agree
+_ROW_BYTES = 2 * HASHES
+_CHUNK_ROWS = 1 << 14  # signatures in memory at a time
 
 
 def sign(words: Words) -> Signatures:
@@ -39,16 +46,57 @@ def sign(words: Words) -> Signatures:
     return signatures
 
 
-def find_near(signatures: Signatures, compared: npt.NDArray[np.bool_], jaccard: float) -> I64:
+class Signed:
+    """Signatures of any number of texts, in a file without a name that is gone at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - `__exit__` closes it
+        self.rows = 0
+
+    def __enter__(self) -> "Signed":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, signatures: Signatures) -> None:
+        """Append the signatures (D, HASHES) of the next texts."""
+        self._file.write(signatures.tobytes())
+        self.rows += len(signatures)
+
+    def band(self, number: int) -> U64:
+        """Return the key of a band of each signature, (rows,)."""
+        columns = slice(number * _ROWS, (number + 1) * _ROWS)
+        keys = np.empty(self.rows, np.uint64)
+        for start, chunk in self._chunks():
+            keys[start : start + len(chunk)] = _band_keys(chunk[:, columns])
+        return keys
+
+    def take(self, rows: I64) -> Signatures:
+        """Return the signatures of some rows."""
+        self._file.flush()
+        places = (rows * _ROW_BYTES).tolist()
+        read = b"".join(os.pread(self._file.fileno(), _ROW_BYTES, place) for place in places)
+        return np.frombuffer(read, np.uint16).reshape(-1, HASHES)
+
+    def _chunks(self) -> Iterator[tuple[int, Signatures]]:
+        self._file.seek(0)
+        for start in range(0, self.rows, _CHUNK_ROWS):
+            read = self._file.read(_CHUNK_ROWS * _ROW_BYTES)
+            yield start, np.frombuffer(read, np.uint16).reshape(-1, HASHES)
+
+
+def find_near(signed: Signed, compared: npt.NDArray[np.bool_], jaccard: float) -> I64:
     """Return for each row an earlier row whose estimated similarity is at least ``jaccard``, or -1.
 
     Only rows ``compared`` take part. In each band's bucket the first row stands for the bucket, so
     that the work is linear in the rows.
     """
     rows = np.flatnonzero(compared)
-    near = np.full(len(signatures), -1, np.int64)
+    near = np.full(signed.rows, -1, np.int64)
     for band in range(_BANDS):
-        keys = _band_keys(signatures[rows, band * _ROWS : (band + 1) * _ROWS])
+        keys = signed.band(band)[rows]
         order = np.argsort(keys, kind="stable")
         ordered = keys[order]
         first_at = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
@@ -57,7 +105,7 @@ def find_near(signatures: Signatures, compared: npt.NDArray[np.bool_], jaccard: 
         members = rows[order]
         open_pairs = (members != leaders) & (near[members] < 0)
         members, leaders = members[open_pairs], leaders[open_pairs]
-        alike = _agreement(signatures, members, leaders) >= jaccard
+        alike = _agreement(signed, members, leaders) >= jaccard
         near[members[alike]] = leaders[alike]
     return near
 
@@ -85,11 +133,7 @@ def _band_keys(band: Signatures) -> U64:
     return keys
 
 
-def _agreement(
-    signatures: Signatures, rows: I64, others: I64, chunk: int = 50_000
-) -> npt.NDArray[np.float64]:
-    parts = [
-        (signatures[rows[at : at + chunk]] == signatures[others[at : at + chunk]]).mean(axis=1)
-        for at in range(0, len(rows), chunk)
-    ]
+def _agreement(signed: Signed, rows: I64, others: I64) -> npt.NDArray[np.float64]:
+    chunks = (slice(at, at + _CHUNK_ROWS) for at in range(0, len(rows), _CHUNK_ROWS))
+    parts = [(signed.take(rows[at]) == signed.take(others[at])).mean(axis=1) for at in chunks]
     return np.concatenate(parts) if parts else np.zeros(0)

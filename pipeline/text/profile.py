@@ -1,6 +1,5 @@
 """What is known of each text without its text: fixed-size arrays, so that a corpus need not fit."""
 
-import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.text import damage, language, near, pii
+from pipeline.text import damage, language, pii
 from pipeline.text.normal import normalise
 from pipeline.text.words import I64, U64, Words, split_words
 
@@ -24,7 +23,6 @@ class Profile:
     personal: npt.NDArray[np.int32]  # (D, KINDS) values of each kind of personal data
     masked: npt.NDArray[np.object_]  # str: the first of these, masked, or nothing
     languages: language.Codes
-    signatures: near.Signatures  # (D, HASHES)
 
 
 def profile_texts(texts: Sequence[str], max_chars: int) -> tuple[Profile, Words]:
@@ -42,12 +40,5 @@ def profile_texts(texts: Sequence[str], max_chars: int) -> tuple[Profile, Words]
         personal=personal.counts,
         masked=personal.masked,
         languages=language.guess(looked_at, words),
-        signatures=near.sign(words),
     )
     return found, words
-
-
-def join(profiles: Sequence[Profile]) -> Profile:
-    """Return the profiles of all texts, in order; at least one is needed."""
-    names = [field.name for field in dataclasses.fields(Profile)]
-    return Profile(**{n: np.concatenate([getattr(p, n) for p in profiles]) for n in names})

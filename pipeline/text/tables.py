@@ -1,5 +1,6 @@
 """Tables profiled batch by batch, so that memory grows with the rows and not with their text."""
 
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
@@ -10,10 +11,10 @@ import numpy.typing as npt
 
 from pipeline.errors import InputError
 from pipeline.params import ValidateParams
-from pipeline.text import overlap
+from pipeline.text import near, overlap
 from pipeline.text.checks import Column, Table, TableName
 from pipeline.text.normal import text_id
-from pipeline.text.profile import join, profile_texts
+from pipeline.text.profile import Profile, profile_texts
 
 Row = dict[str, Any]
 Columns = dict[str, list[Any]]
@@ -22,9 +23,14 @@ NumberedRows = tuple[str, Sequence[int], Sequence[Row]]  # file, number of each 
 UNKNOWN_GROUP = "unknown"  # for a null or "" in a group column
 
 
-def profile_labelled(batches: Iterable[NumberedRows], params: ValidateParams) -> Table:
-    """Return the table of labelled rows: their labels and the groups that ``params`` names."""
-    table = _Gathered(params)
+def profile_labelled(
+    batches: Iterable[NumberedRows], params: ValidateParams, signed: near.Signed
+) -> Table:
+    """Return the table of labelled rows: their labels and the groups that ``params`` names.
+
+    Their signatures, in the rows' order, are added to ``signed``.
+    """
+    table = _Gathered(params, signed)
     for file, numbers, rows in batches:
         labels = [parse_label(row["label"], params.labels) for row in rows]
         names = [
@@ -37,10 +43,16 @@ def profile_labelled(batches: Iterable[NumberedRows], params: ValidateParams) ->
 
 
 def profile_corpus(
-    batches: Iterable[NumberedRows], params: ValidateParams, index: dict[int, overlap.Runs]
+    batches: Iterable[NumberedRows],
+    params: ValidateParams,
+    signed: near.Signed,
+    index: dict[int, overlap.Runs],
 ) -> Table:
-    """Return the table of documents; ``index`` holds the labelled words to look for in them."""
-    table = _Gathered(params, index)
+    """Return the table of documents; ``index`` holds the labelled words to look for in them.
+
+    Their signatures, in the rows' order, are added to ``signed``.
+    """
+    table = _Gathered(params, signed, index)
     for file, numbers, rows in batches:
         sources = [source_of(row, file) for row in rows]
         table.add(file, numbers, rows, [-1] * len(rows), {"source": sources})
@@ -131,9 +143,13 @@ class _Gathered:
     """A table gathered batch by batch."""
 
     def __init__(
-        self, params: ValidateParams, index: dict[int, overlap.Runs] | None = None
+        self,
+        params: ValidateParams,
+        signed: near.Signed,
+        index: dict[int, overlap.Runs] | None = None,
     ) -> None:
         self._max_chars = params.max_chars
+        self._signed = signed
         self._index = index or {}
         self._columns: dict[str, _Codes] = {}
         self._parts: list[dict[str, Any]] = []
@@ -148,13 +164,14 @@ class _Gathered:
         columns: dict[str, list[str]],
     ) -> None:
         profile, words = profile_texts([text_of(row) for row in rows], self._max_chars)
+        self._signed.add(near.sign(words))
         for name, values in {"": [file] * len(rows), **columns}.items():
             self._columns.setdefault(name, _Codes()).add(values)
         self._rated = self._rated or any(row.get("rating") is not None for row in rows)
         self._parts.append(
             {
+                **vars(profile),
                 "numbers": np.array(numbers, np.int64),
-                "profile": profile,
                 "malformed": np.array([is_malformed(row) for row in rows], np.bool_),
                 "null": np.array([row["text"] is None for row in rows], np.bool_),
                 "labels": np.array(labels, np.int64),
@@ -165,13 +182,17 @@ class _Gathered:
     def finish(self, name: TableName) -> Table:
         if not self._parts:
             raise InputError(f"data/{name}: its files hold no row")
-        arrays = ("numbers", "malformed", "null", "labels", "leaks")
         columns = {column: codes.column() for column, codes in self._columns.items()}
+        of_text = [field.name for field in dataclasses.fields(Profile)]
         return Table(
             name=name,
             files=columns.pop(""),
-            profile=join([part["profile"] for part in self._parts]),
+            profile=Profile(**{array: self._join(array) for array in of_text}),
             columns=columns,
             rated=self._rated,
-            **{array: np.concatenate([part[array] for part in self._parts]) for array in arrays},
+            **{a: self._join(a) for a in ("numbers", "malformed", "null", "labels", "leaks")},
         )
+
+    def _join(self, array: str) -> npt.NDArray[Any]:
+        """Join the batches' parts of one array, and let go of them: never are all there twice."""
+        return np.concatenate([part.pop(array) for part in self._parts])

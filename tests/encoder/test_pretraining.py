@@ -14,8 +14,9 @@ from pipeline.encoder import pretraining
 from pipeline.encoder.checkpoint import last_checkpoint
 from pipeline.encoder.digest import digest_weights
 from pipeline.encoder.loss import heldout_loss
-from pipeline.encoder.pretraining import Position, pretrain
+from pipeline.encoder.pretraining import pretrain
 from pipeline.encoder.tokens import Tokens
+from pipeline.encoder.watch import Position
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
 from pipeline.reports import CurvePoint
