@@ -7,7 +7,7 @@ import platform
 import re
 from pathlib import Path
 
-from benchmarks import data, features, formats, head, pretrain, recipe, score
+from benchmarks import canaries, crows, data, features, formats, head, pretrain, recipe, score
 from pipeline import files
 
 COMPARISONS = {
@@ -18,6 +18,8 @@ COMPARISONS = {
     "head": head.compare,
     "score": score.compare,
     "formats": formats.compare,
+    "crows": crows.compare,
+    "canaries": canaries.compare,
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _TITLE = """# Results
