@@ -35,8 +35,8 @@ def compare() -> list[str]:
     for number in range(ROUNDS):
         part = pairs[number::ROUNDS]
         few = part[:RIVAL_PAIRS]
-        theirs, expected = _timed(lambda few=few: score_one_at_a_time(model, tokenizer, few))
-        seconds, found = _timed(lambda part=part: scoring.score_pairs(model, tokenizer, part))
+        theirs, expected = _timed(score_one_at_a_time, model, tokenizer, few)
+        seconds, found = _timed(scoring.score_pairs, model, tokenizer, part)
         ours += seconds
         ratios.append(theirs / len(few) / (seconds / len(part)))
         apart = max(apart, float(np.abs(found[: len(few)] - expected).max()))
@@ -49,9 +49,11 @@ def compare() -> list[str]:
     return [setting, "", columns, "|---|---|", f"| one sentence a call | {spread(ratios)} |"]
 
 
-def _timed(run: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
+def _timed(
+    score: Callable[[Any, Any, Pairs], np.ndarray], model: Any, tokenizer: Any, pairs: Pairs
+) -> tuple[float, np.ndarray]:
     started = time.perf_counter()
-    scores = run()
+    scores = score(model, tokenizer, pairs)
     return time.perf_counter() - started, scores
 
 
