@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import champion, drift, files, reports, trust
+from pipeline import champion, drift, files, trust
 from pipeline.adapters.registry import Registry, Version
 from pipeline.champion import CHALLENGER, CHAMPION
 from pipeline.drift import Labelled
@@ -16,7 +16,7 @@ from pipeline.errors import InputError
 from pipeline.measure import intervals, paired
 from pipeline.params import BundleParams
 from pipeline.policy import rules
-from pipeline.reports import Estimate, FinetuneReport, PairedTest, Report
+from pipeline.reports import Estimate, PairedTest, Report
 
 _CONFIDENCE = 0.95
 
@@ -64,7 +64,7 @@ def compare(params: BundleParams, path: Path, number: str | None = None) -> Cana
     folders = _verify(registry, ours), _verify(registry, theirs)
     labels = _labels(folders)
     rows = _read(path, labels)
-    answers = [_ask(folder, list(rows.texts)) for folder in folders]
+    answers = [champion.answer(folder, list(rows.texts)) for folder in folders]
     canary = Canary(
         name=params.name,
         challenger=ours.number,
@@ -108,18 +108,13 @@ def _verify(registry: Registry, version: Version) -> Path:
 
 
 def _labels(folders: Sequence[Path]) -> tuple[str, ...]:
-    ours, theirs = map(_read_labels, folders)
+    ours, theirs = map(champion.read_labels, folders)
     if ours != theirs:
         raise InputError(
             f"the challenger's labels are {', '.join(ours)} and the champion's"
             f" {', '.join(theirs)}: they cannot be compared"
         )
     return ours
-
-
-def _read_labels(folder: Path) -> tuple[str, ...]:
-    where = folder / "reports" / "finetune.json"
-    return reports.parse(FinetuneReport, files.read_json(where), str(where), "finetune").labels
 
 
 def _read(path: Path, labels: Sequence[str]) -> Labelled:
@@ -138,12 +133,6 @@ def _digest(path: Path) -> str:
     if path.is_file():
         return files.sha256_file(path)
     return files.sha256_digests(files.sha256_tree(path))
-
-
-def _ask(folder: Path, texts: Sequence[str]) -> np.ndarray:
-    from pipeline.encoder import classifier
-
-    return classifier.load_bundle(folder).probabilities(texts).argmax(axis=1)
 
 
 def _show(estimate: Estimate) -> str:

@@ -34,7 +34,9 @@ def compare(registry: Registry, champion: Version, evidence: dict[str, Any]) -> 
     ours = pq.read_table(layout.stage_dir("evaluate") / "predictions.parquet")
     assert tuple(ours["id"].to_pylist()) == tested.ids
     try:
-        theirs = _ask(registry.fetch(champion), evidence["finetune"]["labels"], tested.texts)
+        folder = registry.fetch(champion)
+        _check_labels(read_labels(folder), evidence["finetune"]["labels"])
+        theirs = answer(folder, tested.texts)
     except InputError as error:
         nothing = Estimate(point=None, low=None, high=None, n=0, note=str(error))
         return ChampionComparison(version=champion.number, difference=nothing, p_value=None)
@@ -51,17 +53,24 @@ def compare(registry: Registry, champion: Version, evidence: dict[str, Any]) -> 
     )
 
 
-def _ask(folder: Path, labels: list[str], texts: Sequence[str]) -> np.ndarray:
-    """Return a bundle's answers (n,) to texts: the likeliest labels."""
+def _check_labels(theirs: Sequence[str], ours: Sequence[str]) -> None:
+    if list(theirs) != list(ours):
+        raise InputError(
+            f"the champion's labels are {', '.join(theirs)} and the bundle's"
+            f" {', '.join(ours)}; publish other labels under another bundle.name"
+        )
+
+
+def read_labels(folder: Path) -> tuple[str, ...]:
+    """Return the names of a bundle's labels, in the order of its answers."""
+    where = folder / "reports" / "finetune.json"
+    return reports.parse(FinetuneReport, files.read_json(where), str(where), "finetune").labels
+
+
+def answer(folder: Path, texts: Sequence[str]) -> np.ndarray:
+    """Return a bundle's answers (n,) to texts: the places of the likeliest labels."""
     from pipeline.encoder import classifier
 
-    where = folder / "reports" / "finetune.json"
-    finetuned = reports.parse(FinetuneReport, files.read_json(where), str(where), "finetune")
-    if list(finetuned.labels) != labels:
-        raise InputError(
-            f"the champion's labels are {', '.join(finetuned.labels)} and the bundle's"
-            f" {', '.join(labels)}; publish other labels under another bundle.name"
-        )
     return classifier.load_bundle(folder).probabilities(texts).argmax(axis=1)
 
 

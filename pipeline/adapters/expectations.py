@@ -13,10 +13,14 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import telemetry
+from pipeline import files, telemetry
 
 # Data Docs sort runs by time; one time for all keeps the pages' names the same.
 _RUN_TIME = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+_OFFLINE = (
+    """<meta http-equiv="Content-Security-Policy" """
+    """content="default-src 'self' file: data: 'unsafe-inline'">"""
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,12 @@ class Suites:
         return dict(_outcome(result) for result in validation.results)
 
     def write_docs(self, folder: Path) -> None:
-        """Write the Data Docs of all that was evaluated to ``folder``, replacing what is there."""
+        """Write the Data Docs of all that was evaluated to ``folder``, replacing what is there.
+
+        Great Expectations lets a page load Bootstrap, fonts and its logo from other hosts. Here a
+        page may load nothing but its own files: no host is told that it was opened, and it looks
+        the same without a network. Their index is empty then, so it is made here.
+        """
         shutil.rmtree(folder, ignore_errors=True)
         site = {
             "class_name": "SiteBuilder",
@@ -102,6 +111,16 @@ class Suites:
         }
         self._context.add_data_docs_site("charter", site)
         self._context.build_data_docs(site_names=["charter"])
+        files.write_text(folder / "index.html", _index(folder))
+        for page in folder.rglob("*.html"):
+            files.write_text(page, page.read_text().replace("<head>", f"<head>{_OFFLINE}", 1))
+
+
+def _index(folder: Path) -> str:
+    """Return a page that leads to the validations' pages."""
+    pages = sorted(page.relative_to(folder) for page in (folder / "validations").rglob("*.html"))
+    items = "".join(f'<li><a href="{page}">{page.parts[1]}</a></li>' for page in pages)
+    return f"<!DOCTYPE html><head></head><title>Data Docs</title><h1>Data Docs</h1><ul>{items}</ul>"
 
 
 def _outcome(result: Any) -> tuple[str, Outcome]:

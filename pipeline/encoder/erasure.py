@@ -31,12 +31,13 @@ def one_hot(groups: Sequence[str] | np.ndarray) -> np.ndarray:
 
 
 def fit_eraser(features: np.ndarray, concept: np.ndarray) -> Eraser:
-    """Fit LEACE (Belrose et al. 2023, section 4) to features (N, H) and a concept (N, G).
+    """Fit LEACE (Belrose et al. 2023) to features (N, H) and a concept (N, G).
 
     With W the whitening of x, ``W = (S_xx^(1/2))^+``, and U an orthonormal basis of the columns of
-    ``W S_xz``, it is ``P = W^+ U U^T W``. Afterwards the cross-covariance of features and concept
-    is 0, which is the same as that no affine probe beats a constant under any convex loss (section
-    3); and of all affine maps that do so it changes the features least, in mean square.
+    ``W S_xz``, it is ``P = W^+ U U^T W``, as in the authors' package. Afterwards the
+    cross-covariance of features and concept is 0, which is the same as that no affine probe beats a
+    constant under any convex loss; and of all affine maps that do so it changes the features least,
+    in mean square.
 
     Covariances are the sample's: no shrinkage, and no bound on the trace.
     """

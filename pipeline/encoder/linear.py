@@ -2,7 +2,7 @@
 
 L-BFGS (Liu and Nocedal 1989) needs few steps where the curvature is alike in all directions. The
 Hessian of a softmax's loss is nowhere more than ``(I - 1 1'/K) / 2`` times the features' second
-moments (Böhning 1992, eq. 2.3), so the weights are searched for as ``U L^-1``, with L the Cholesky
+moments (Böhning 1992), so the weights are searched for as ``U L^-1``, with L the Cholesky
 factor of half those moments and the penalty: there the bound is 1 in all directions.
 """
 

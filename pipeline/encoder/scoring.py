@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 from transformers import AutoModelForMaskedLM
 
+from pipeline.encoder import one_mask
 from pipeline.encoder.features import batches
 from pipeline.encoder.loading import load_model
 from pipeline.encoder.model import masked_logits
@@ -114,31 +114,11 @@ def _mask_shared(
 def _log_probabilities(model: Any, mask_id: int, blanks: Sequence[Blank]) -> np.ndarray:
     """Return the log-probabilities (B, K) of a batch of blanks of one length."""
     ids = torch.tensor([blank.ids for blank in blanks], device=model.device)  # (B, T)
-    positions = torch.tensor([[blank.position] for blank in blanks], device=model.device)  # (B, 1)
+    positions = torch.tensor([blank.position for blank in blanks], device=model.device)  # (B,)
     tokens = torch.tensor([blank.tokens for blank in blanks], device=model.device)  # (B, K)
-    masked = ids.scatter(1, positions, mask_id)
-    logits = _logits_at(model, masked, positions)  # (B, V)
+    if model.config.model_type == "bert":
+        logits = model.cls(one_mask.hidden_at(model, ids, positions, mask_id))  # (B, V)
+    else:
+        masked = ids.scatter(1, positions[:, None], mask_id)
+        logits = masked_logits(model, masked, torch.ones_like(ids), positions[:, None])[:, 0]
     return logits.float().log_softmax(dim=-1).gather(1, tokens).double().cpu().numpy()
-
-
-def _logits_at(model: Any, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """Return the logits (B, V) at one position (B, 1) a row of ids (B, T) without padding.
-
-    Of BERT's last layer only what that position needs is computed: keys and values of all tokens,
-    the rest of one. That is a fifth of the work of four layers.
-    """
-    if model.config.model_type != "bert":
-        return masked_logits(model, ids, torch.ones_like(ids), positions)[:, 0]
-    *layers, last = model.bert.encoder.layer
-    hidden = model.bert.embeddings(input_ids=ids)
-    for layer in layers:
-        hidden = layer(hidden)
-    own = hidden.gather(1, positions[..., None].expand(-1, -1, hidden.shape[-1]))  # (B, 1, H)
-    attention = last.attention.self
-    query, key, value = (
-        part.unflatten(-1, (attention.num_attention_heads, -1)).transpose(1, 2)
-        for part in (attention.query(own), attention.key(hidden), attention.value(hidden))
-    )  # (B, heads, 1 or T, H / heads)
-    mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
-    logits: torch.Tensor = model.cls(last.feed_forward_chunk(last.attention.output(mixed, own)))
-    return logits[:, 0]

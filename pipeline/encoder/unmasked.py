@@ -16,7 +16,7 @@ _BATCH_TOKENS = 512  # times the vocabulary is what the logits take: 62 MB for 3
 def score_sentences(
     model: Any, tokenizer: Any, texts: Sequence[str], progress: Progress | None = None
 ) -> np.ndarray:
-    """Return AUL and AULA of each text, (texts, 2), nats (Kaneko and Bollegala 2022, eq. 4 and 5).
+    """Return AUL and AULA of each text, (texts, 2), nats (Kaneko and Bollegala 2022).
 
     AUL is the mean over tokens, special ones left out, of their log-probability in the unmasked
     sentence. AULA weights each by the attention that it gets, averaged over layers, heads and the

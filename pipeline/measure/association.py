@@ -67,7 +67,7 @@ def estimate_effect(first: np.ndarray, second: np.ndarray, confidence: float) ->
     """Return the effect of two targets' associations (m,) and (n,), with interval and power.
 
     The interval is that of Cohen's d by the noncentral t distribution (Steiger and Fouladi 1997;
-    Cumming and Finch 2001, eq. 19), which takes s as normal with one variance; `_on_scale` carries
+    Cumming and Finch 2001), which takes s as normal with one variance; `_on_scale` carries
     it, and the least detectable d, to the scale of the effect.
     """
     m, n = len(first), len(second)

@@ -80,7 +80,7 @@ def count_words(hashes: npt.NDArray[np.uint64], texts: np.ndarray, n: int, most:
 def word_divergences(counts: np.ndarray, partings: Partings) -> Distances:
     """Return the divergence of Jensen and Shannon between the words of new and known rows, in bits.
 
-    ``H(m) - (H(p) + H(q)) / 2`` with ``m = (p + q) / 2`` (Lin 1991, eq. 3.5, equal weights): 0 for
+    ``H(m) - (H(p) + H(q)) / 2`` with ``m = (p + q) / 2`` (Lin 1991, equal weights): 0 for
     equal shares, 1 where no word is shared. ``counts`` is (n, V), sparse.
     """
     of_new = counts.T @ partings  # (V, 1 + L)

@@ -45,7 +45,7 @@ def likelihood_ratios(target: np.ndarray, shadows: np.ndarray, learnt: np.ndarra
 
     Of a row the shadow models that learnt it give one normal distribution, those that did not the
     other. With few models, as here, the two variances are those of all rows together, as the paper
-    advises (section VI-C).
+    advises.
 
     Args:
         target: phi (N,) of the model that is attacked.

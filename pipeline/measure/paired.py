@@ -49,7 +49,7 @@ def mcnemar(won: int, lost: int) -> float:
 
 
 def tango_interval(won: int, lost: int, n: int, confidence: float) -> tuple[float, float]:
-    """Return the score interval of a difference of paired proportions, Tango (1998), eq. 2 to 5.
+    """Return the score interval of a difference of paired proportions, Tango (1998).
 
     The bounds are the differences d at which the score statistic reaches the normal quantile; the
     nuisance probability ``q``, of a row that only the rival has right, is its maximum-likelihood

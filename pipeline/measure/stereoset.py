@@ -38,7 +38,7 @@ def report(clusters: Clusters, bootstrap: Bootstrap) -> StereoSetReport:
 
 
 def score(clusters: Clusters, bootstrap: Bootstrap) -> StereoSetScore:
-    """Return LM, SS and ICAT (Nadeem et al. 2021, sec. 4) with intervals over the clusters.
+    """Return LM, SS and ICAT (Nadeem et al. 2021) with intervals over the clusters.
 
     A model that cannot tell sense from nonsense, whose language interval reaches chance, has no
     preference to speak of: its stereotype score and ICAT are undefined, not 50.

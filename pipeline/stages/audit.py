@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 
 from pipeline import layout
-from pipeline.encoder import scoring
 from pipeline.measure import plots
 from pipeline.measure.intervals import Bootstrap
 from pipeline.params import AuditParams
@@ -58,17 +57,20 @@ def run(params: AuditParams, track: Track) -> AuditReport:
     with _timed(track, "crows_pairs_s"):
         pretrained = intrinsic.read_pretrained()
         competent, why = intrinsic.judge_competence(pretrained, params.competence_nats)
-        model, tokenizer = scoring.load(layout.encoder_dir() / "model")
-        pairs = intrinsic.score_pairs(model, tokenizer, params, track, OUT) if competent else None
+        asker = preferences.load_asker(params, track, OUT) if competent else None
+        pairs = (
+            intrinsic.score_pairs(asker.model, asker.tokenizer, params, track, OUT)
+            if asker
+            else None
+        )
     with _timed(track, "other_benchmarks_s"):
-        asker = preferences.Asker(model, tokenizer, params, track, OUT)
         preferred = (
             preferences.measure(asker, bootstrap)
-            if competent
+            if asker
             else preferences.refuse(preferences.INCOMPETENT)
         )
     with _timed(track, "canaries_s"):
-        exposed = canaries.add_canaries(exposed, asker, competent)
+        exposed = canaries.add_canaries(exposed, asker)
     plots.save(plots.gaps(gaps), OUT / "plots" / "gaps.svg")
     return AuditReport(
         groups=scores,

@@ -1,5 +1,6 @@
 """Against counts made by hand: what Great Expectations finds is what is there."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -48,4 +49,23 @@ def test_data_docs_show_every_suite(suites: Suites, tmp_path: Path) -> None:
     suites.write_docs(tmp_path / "docs")
     (page,) = (tmp_path / "docs" / "validations").glob("shown/**/*.html")
     assert "flag" in page.read_text()
-    assert (tmp_path / "docs" / "index.html").is_file()
+    index = (tmp_path / "docs" / "index.html").read_text()
+    assert str(page.relative_to(tmp_path / "docs")) in index
+    assert "http" not in index
+
+
+def test_a_page_of_data_docs_may_load_nothing_from_another_host(
+    suites: Suites, tmp_path: Path
+) -> None:
+    """By its Content-Security-Policy, which no tag comes before."""
+    suites.evaluate("offline", COLUMNS, {"x": expectations.never("flag")})
+    suites.write_docs(tmp_path / "docs")
+    pages = [*(tmp_path / "docs" / "validations").rglob("*.html")]
+    pages += (tmp_path / "docs" / "expectations").rglob("*.html")
+    assert len(pages) >= 2
+    for page in pages:
+        head = page.read_text().partition("<head>")[2]
+        allowed = re.match(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', head)
+        assert allowed
+        assert "http" not in allowed[1]
+        assert allowed[1].startswith("default-src 'self'")

@@ -5,35 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertForMaskedLM, BertTokenizer
+from toy_canaries import model, tokenizer
 
 from pipeline.encoder import canaries as scoring
 from pipeline.measure import exposure
 from pipeline.params import CanaryParams
 from pipeline.text import canaries
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "code", "of", "is", "."]
-WORDS += [*"0123456789", *canaries._COLOURS, *canaries._THINGS]
 SECRETS = 6
-
-
-def tokenizer() -> Any:
-    return BertTokenizer(vocab={word: place for place, word in enumerate(WORDS)})
-
-
-def model(seed: int = 0) -> Any:
-    torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=128,
-        max_position_embeddings=32,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    return BertForMaskedLM(config).eval()
 
 
 def test_a_score_is_the_sum_over_digits_masked_one_at_a_time() -> None:
@@ -53,7 +32,7 @@ def test_a_score_is_the_sum_over_digits_masked_one_at_a_time() -> None:
 
 
 def test_digits_that_are_no_tokens_are_not_scored() -> None:
-    few = BertTokenizer(vocab={word: place for place, word in enumerate(WORDS[:10])})
+    few = tokenizer(digits="")
     net = model()
     assert scoring.score_secrets(net, few, ["The code of the red door is 4 1 5 4."], 4) is None
     cut = model()

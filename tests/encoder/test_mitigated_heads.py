@@ -1,4 +1,4 @@
-"""Reweighing against its paper's example, resampling against counts, weights against sklearn."""
+"""Reweighing by hand, resampling against counts, weights against sklearn."""
 
 from typing import Any
 
@@ -36,8 +36,8 @@ def _material(**changes: Any) -> Material:
     return Material(sample, sample, groups, None)._replace(**changes)
 
 
-def test_reweighing_is_the_papers_example() -> None:
-    """Kamiran and Calders 2012: 2 of 5 women and 4 of 5 men are hired."""
+def test_reweighing_is_the_papers_formula_by_hand() -> None:
+    """2 of 5 women and 4 of 5 men are hired: a hired woman weighs (1/2 * 6/10) / (2/10) = 1.5."""
     groups = np.array(["F"] * 5 + ["M"] * 5)
     labels = np.array([1, 1, 0, 0, 0, 1, 1, 1, 1, 0])
     expected = [1.5, 1.5, 2 / 3, 2 / 3, 2 / 3, 0.75, 0.75, 0.75, 0.75, 2.0]

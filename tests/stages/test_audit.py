@@ -18,7 +18,7 @@ from pipeline.encoder.features import load_extractor
 from pipeline.errors import InputError
 from pipeline.policy.multiplicity import holm
 from pipeline.reports import AuditReport, Gap, PretrainReport
-from pipeline.stages import audit, evaluate
+from pipeline.stages import audit
 from pipeline.stages._material import read_material
 from pipeline.stages.audits import intrinsic, preferences
 from pipeline.text import checklist, gender_swap, identity_templates
@@ -39,19 +39,9 @@ class Recorder(Silent):
         self.seconds.update(values)
 
 
-def build_world(folder: Path, **options: Any) -> Path:
-    folder.mkdir(exist_ok=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        trained.build(folder, **options)
-        section = params.load().evaluate.model_copy(update={"resamples": 100})
-        reports.write("evaluate", evaluate.run(section, Silent()))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_world(tmp_path_factory.mktemp("evaluated"))
+    return trained.build_world(tmp_path_factory.mktemp("evaluated"), evaluated=True)
 
 
 @pytest.fixture(autouse=True)
@@ -160,7 +150,8 @@ def test_a_planted_bias_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     reports_of = {}
     for planted in (True, False):
         folder = tmp_path / f"planted {planted}"
-        monkeypatch.chdir(build_world(folder, planted=planted, learning_rate=0.01))
+        options = {"planted": planted, "learning_rate": 0.01}
+        monkeypatch.chdir(trained.build_world(folder, evaluated=True, **options))
         reports_of[planted] = run(resamples=1000)
     biased, fair = reports_of[True], reports_of[False]
     found, none = (gap_of(report, "gender", "selection_rate") for report in (biased, fair))
@@ -243,7 +234,7 @@ def test_crows_pairs_is_the_share_of_pairs_that_the_scorer_prefers() -> None:
     assert run(max_pairs=2).crows_pairs.score.n == 2
 
 
-def test_an_incompetent_language_model_has_no_score() -> None:
+def test_an_incompetent_language_model_has_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a nat better than token frequencies, or than its untrained twin, is not one nat."""
     good = reports.read(PretrainReport)
     assert run().competent
@@ -254,6 +245,7 @@ def test_an_incompetent_language_model_has_no_score() -> None:
     ):
         poor = good.model_copy(update=changed)
         reports.write("pretrain", poor)
+        monkeypatch.setattr(scoring, "load", None)  # it is not even loaded
         report = run()
         assert (report.competent, report.crows_pairs) == (False, None)
         assert report.intrinsic == preferences.refuse(preferences.INCOMPETENT)

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import report_factory
-import torch
-from transformers import BertConfig, BertForMaskedLM, BertTokenizer
+import toy_canaries
 
 from pipeline import params, reports
 from pipeline.params import CanaryParams
@@ -36,28 +35,17 @@ def plant(drawn: Any) -> None:
 
 
 def asker(digits: str = "0123456789") -> Asker:
-    """An untrained model whose tokenizer knows these digits and all other words."""
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "code", "of", "is", "."]
-    words += [*digits, *{word for each in DRAWN for word in each.before.lower().split()[3:-1]}]
-    torch.manual_seed(0)
-    words = list(dict.fromkeys(words))
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
-    )
-    tokenizer = BertTokenizer(vocab={word: place for place, word in enumerate(words)})
+    """An untrained model whose tokenizer knows these digits."""
     section = params.load(ROOT / "params.yaml").audit
     section = section.model_copy(update={"canary_candidates": 19})
-    return Asker(BertForMaskedLM(config), tokenizer, section, Silent(), Path("audit"))
+    return Asker(
+        toy_canaries.model(), toy_canaries.tokenizer(digits), section, Silent(), Path("audit")
+    )
 
 
 def test_every_level_is_reported_with_its_secrets_and_how_often_training_met_them() -> None:
     """12 million tokens of a text of 6 million: each is read twice as often as it is planted."""
-    found = canaries.add_canaries(NOTHING, asker(), competent=True)
+    found = canaries.add_canaries(NOTHING, asker())
     assert found.not_evaluated == NOTHING.not_evaluated
     assert found.canaries
     named = {level.name: level for level in found.canaries.levels}
@@ -66,7 +54,7 @@ def test_every_level_is_reported_with_its_secrets_and_how_often_training_met_the
     assert all(level.exposure.n == 2 for level in named.values())
     assert all(0 <= (level.exposure.point or -1) <= np.log2(20) for level in named.values())
     assert found.canaries.candidates == 19
-    assert canaries.add_canaries(NOTHING, asker(), competent=True) == found
+    assert canaries.add_canaries(NOTHING, asker()) == found
 
 
 @pytest.mark.parametrize(
@@ -81,6 +69,6 @@ def test_what_was_not_measured_has_a_reason_and_no_figure(
     drawn: Any, digits: str, competent: bool, why: str
 ) -> None:
     plant(drawn)
-    found = canaries.add_canaries(NOTHING, asker(digits), competent)
+    found = canaries.add_canaries(NOTHING, asker(digits) if competent else None)
     assert found.canaries is None
     assert found.not_evaluated == {**NOTHING.not_evaluated, canaries.CANARIES: why}

@@ -27,11 +27,7 @@ OUT = layout.stage_dir("evaluate")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        trained.build(folder)
-    return folder
+    return trained.build_world(tmp_path_factory.mktemp("trained"))
 
 
 def section() -> EvaluateParams:

@@ -14,7 +14,7 @@ from pipeline.errors import InputError
 from pipeline.measure.intervals import Bootstrap
 from pipeline.params import ExportParams
 from pipeline.reports import ExportReport
-from pipeline.stages import bundle, evaluate, export
+from pipeline.stages import bundle, export
 from pipeline.stages.audits import columns, groups
 from pipeline.stages.audits.tested import read_tested
 from pipeline.track import Silent
@@ -24,13 +24,9 @@ OUT = layout.stage_dir("export")
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("export")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        trained.build(folder)
-        text = layout.PARAMS.read_text().replace("resamples: 2000", "resamples: 100")
-        layout.PARAMS.write_text(text)
-        reports.write("evaluate", evaluate.run(params.load().evaluate, Silent()))
+    folder = trained.build_world(tmp_path_factory.mktemp("export"), evaluated=True)
+    config = folder / layout.PARAMS
+    config.write_text(config.read_text().replace("resamples: 2000", "resamples: 100"))
     return folder
 
 

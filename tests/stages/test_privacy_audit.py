@@ -12,7 +12,6 @@ from pipeline.errors import InputError
 from pipeline.measure.intervals import Bootstrap
 from pipeline.params import AuditParams
 from pipeline.reports import FinetuneReport
-from pipeline.stages import evaluate
 from pipeline.stages.audits import explanation, privacy
 from pipeline.stages.audits.tested import read_tested
 from pipeline.track import Silent
@@ -26,12 +25,7 @@ pytestmark = pytest.mark.usefixtures("here")
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        trained.build(folder, learning_rate=1e-2)
-        section = params.load().evaluate.model_copy(update={"resamples": 100})
-        reports.write("evaluate", evaluate.run(section, Silent()))
-    return folder
+    return trained.build_world(folder, evaluated=True, learning_rate=1e-2)
 
 
 def section(**changes: int) -> AuditParams:

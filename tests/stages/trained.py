@@ -4,9 +4,11 @@ import csv
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import report_factory
 import torch
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer
@@ -14,7 +16,7 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizer
 from pipeline import layout, params, reports
 from pipeline.adapters import rows
 from pipeline.encoder.digest import encoder_digest
-from pipeline.stages import features, finetune, split
+from pipeline.stages import evaluate, features, finetune, split
 from pipeline.track import Silent
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +32,21 @@ PAIRS = [
     ("she was great in the office", "he was great in the office", "antistereo", "gender"),
     ("a visitor is awful", "a man is awful", "stereo", "nationality"),
 ]
+
+
+def build_world(folder: Path, *, evaluated: bool = False, **options: Any) -> Path:
+    """Make the folder and write to it what `build` does with these options; return it.
+
+    ``evaluated`` runs the stage evaluate too, with few resamples.
+    """
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        build(folder, **options)
+        if evaluated:
+            section = params.load().evaluate.model_copy(update={"resamples": 100})
+            reports.write("evaluate", evaluate.run(section, Silent()))
+    return folder
 
 
 def build(folder: Path, planted: bool = False, learning_rate: float = 1e-4) -> None:

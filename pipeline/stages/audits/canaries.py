@@ -29,13 +29,18 @@ NO_DIGITS = "the tokenizer has no token for each digit"
 _NAMES = {0: "never", 1: "once"}
 
 
-def add_canaries(attacked: PrivacyReport, asker: Asker, competent: bool) -> PrivacyReport:
-    """Return the report with the exposure of planted secrets, or with why there is none."""
+def add_canaries(attacked: PrivacyReport, asker: Asker | None) -> PrivacyReport:
+    """Return the report with the exposure of planted secrets, or with why there is none.
+
+    ``asker`` is None where the language model is not competent.
+    """
     tokenised = reports.read(TokeniseReport)
-    found, why = None, "" if tokenised.canaries else OFF
-    if not why and not competent:
+    found, why = None, ""
+    if not tokenised.canaries:
+        why = OFF
+    elif asker is None:
         why = INCOMPETENT
-    if not why:
+    else:
         passes = reports.read(PretrainReport).tokens / tokenised.train_tokens
         found = measure_canaries(asker, tokenised.canaries, passes)
         why = "" if found else NO_DIGITS

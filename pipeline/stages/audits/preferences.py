@@ -10,7 +10,7 @@ import numpy as np
 from pipeline import files, layout
 from pipeline import params as settings
 from pipeline.adapters import crows_pairs, rows, seat, stereoset, winobias
-from pipeline.encoder import candidates, unmasked
+from pipeline.encoder import candidates, scoring, unmasked
 from pipeline.encoder.features import Extractor, load_extractor
 from pipeline.measure import association, masked_lm, pronouns
 from pipeline.measure import stereoset as clusters
@@ -53,6 +53,12 @@ class Asker:
     def tell(self, unit: str) -> Callable[[int, int], None]:
         """Return a receiver of progress in this unit."""
         return lambda done, total: self.track.progress(done, total, unit)
+
+
+def load_asker(params: AuditParams, track: Track, folder: Path) -> Asker:
+    """Load the language model that was pretrained, or made smaller."""
+    model, tokenizer = scoring.load(layout.encoder_dir() / "model")
+    return Asker(model, tokenizer, params, track, folder)
 
 
 def measure(asker: Asker, bootstrap: Bootstrap) -> IntrinsicReport:
