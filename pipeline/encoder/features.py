@@ -8,6 +8,7 @@ import functools
 import hashlib
 import json
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ Progress = Callable[[int, int], None]  # (texts done, texts in all)
 
 EPS = 1e-12  # BERT's layer_norm_eps
 _DEFINITION = "layer_norm(pool(last_hidden_state)), float32"  # part of the cache's key
+_LOADING = threading.Lock()  # two threads that load a model at once can leave it without weights
 _CACHED_TEXTS = 1 << 16  # a shard; computed between two writes of the cache
 
 
@@ -126,8 +128,13 @@ def compute_shard(
         np.save(stream, rows)
 
 
-@functools.lru_cache(maxsize=1)
 def _load_once(model: Path, params: FeaturesParams, digest: str) -> Extractor:
+    with _LOADING:
+        return _load(model, params, digest)
+
+
+@functools.lru_cache(maxsize=1)
+def _load(model: Path, params: FeaturesParams, digest: str) -> Extractor:
     extractor = load_extractor(model, params, model)
     if extractor.digest != digest:
         raise InputError(f"{model}: not the encoder of this run; is the disk shared?")

@@ -34,7 +34,7 @@ def test_a_moved_champion_is_posted_signed_whoever_moved_it(
         subprocess.run(["bash", "-c", command.replace(WRITTEN["url"], url)], check=True)
         client = tracking.connect()
         client.create_registered_model("m")
-        version = client.create_model_version("m", str(tmp_path)).version
+        version = client.create_model_version("m", "s3://bucket/m").version
         client.set_registered_model_alias("m", "champion", version)
         client.delete_registered_model_alias("m", "champion")
         until = time.monotonic() + 30
