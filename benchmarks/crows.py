@@ -23,7 +23,7 @@ from pipeline.encoder import scoring
 from pipeline.encoder.tokenizer import load_tokenizer
 from pipeline.stages.audits.intrinsic import CROWS_PAIRS
 
-ROUNDS, PAIRS, RIVAL_PAIRS = 4, 160, 5  # pairs in all, and the rival's of a round
+ROUNDS, PAIRS, RIVAL_PAIRS = 4, 80, 2  # pairs in all, and the rival's of a round
 Pairs = Sequence[tuple[str, str]]
 
 
