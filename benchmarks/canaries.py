@@ -21,7 +21,7 @@ from pipeline.stages.audits import canaries, intrinsic, preferences
 from pipeline.stages.page import figures
 from pipeline.track import Silent
 
-DOCUMENTS, TOKENS, SECRETS = 400, 131_072, 8
+DOCUMENTS, TOKENS, SECRETS, CANDIDATES = 200, 65_536, 8, 49
 
 
 def compare() -> list[str]:
@@ -47,6 +47,7 @@ def _lay_out(root: Path) -> None:
     raw["size"] = "default"
     raw["tokenise"]["canaries"] = {"secrets": SECRETS}
     raw["pretrain"]["tokens"] = TOKENS
+    raw["audit"]["canary_candidates"] = CANDIDATES
     layout.PARAMS.write_text(yaml.safe_dump(raw))
     layout.DATA.symlink_to(root / layout.DATA)
     split = layout.stage_dir("split")

@@ -111,16 +111,16 @@ class Suites:
         }
         self._context.add_data_docs_site("charter", site)
         self._context.build_data_docs(site_names=["charter"])
-        files.write_text(folder / "index.html", _index(folder))
         for page in folder.rglob("*.html"):
             files.write_text(page, page.read_text().replace("<head>", f"<head>{_OFFLINE}", 1))
+        files.write_text(folder / "index.html", _index(folder))
 
 
 def _index(folder: Path) -> str:
     """Return a page that leads to the validations' pages."""
     pages = sorted(page.relative_to(folder) for page in (folder / "validations").rglob("*.html"))
     items = "".join(f'<li><a href="{page}">{page.parts[1]}</a></li>' for page in pages)
-    return f"<!DOCTYPE html><head></head><title>Data Docs</title><h1>Data Docs</h1><ul>{items}</ul>"
+    return f"<!DOCTYPE html><title>Data Docs</title><h1>Data Docs</h1><ul>{items}</ul>"
 
 
 def _outcome(result: Any) -> tuple[str, Outcome]:

@@ -11,8 +11,7 @@ def hidden_at(model: Any, ids: torch.Tensor, positions: torch.Tensor, mask_id: i
 
     The rows are without padding, and not yet masked. The first layer's queries, keys and values
     depend on a token and its place alone, so those of a text are shared by its rows, and those of
-    the mask by all; of the last layer only the masked position is computed. For four layers both
-    are a quarter of the work.
+    the mask by all; of the last layer, which is another, only the masked position is computed.
     """
     first, *middle, last = model.bert.encoder.layer
     rows = torch.arange(len(ids), device=ids.device)

@@ -116,7 +116,7 @@ def _log_probabilities(model: Any, mask_id: int, blanks: Sequence[Blank]) -> np.
     ids = torch.tensor([blank.ids for blank in blanks], device=model.device)  # (B, T)
     positions = torch.tensor([blank.position for blank in blanks], device=model.device)  # (B,)
     tokens = torch.tensor([blank.tokens for blank in blanks], device=model.device)  # (B, K)
-    if model.config.model_type == "bert":
+    if model.config.model_type == "bert" and model.config.num_hidden_layers > 1:
         logits = model.cls(one_mask.hidden_at(model, ids, positions, mask_id))  # (B, V)
     else:
         masked = ids.scatter(1, positions[:, None], mask_id)

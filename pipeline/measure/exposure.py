@@ -28,11 +28,12 @@ def exposure(own: float, others: np.ndarray) -> float:
     return math.log2(len(others) + 1) - math.log2(rank)
 
 
-def mean_exposure(bits: np.ndarray, confidence: float) -> Estimate:
+def mean_exposure(bits: np.ndarray, confidence: float, most: float = math.inf) -> Estimate:
     """Return the mean of n exposures with its interval: their sum over both tails of Gamma(n).
 
     Exact where exposures are exponential, whatever their mean; where all are high they differ
-    less, and it is wider than it need be. ``detectable`` is the mean that `p_value` would find
+    less, and it is wider than it need be, so it ends at ``most``, the bits of a secret that is
+    ranked first. ``detectable`` is the mean that `p_value` would find
     below ``(1 - confidence) / 2`` with 80% power.
     """
     n, tail = len(bits), (1 - confidence) / 2
@@ -42,7 +43,7 @@ def mean_exposure(bits: np.ndarray, confidence: float) -> Estimate:
     return Estimate(
         point=total / n,
         low=total / above,
-        high=total / float(special.gammaincinv(n, tail)),
+        high=min(most, total / float(special.gammaincinv(n, tail))),
         n=n,
         confidence=confidence,
         detectable=above / float(special.gammaincinv(n, 1 - POWER)) * CHANCE_BITS,

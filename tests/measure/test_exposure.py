@@ -61,6 +61,13 @@ def test_the_p_value_is_that_of_fishers_method() -> None:
     assert exposure.p_value(-np.log2(shares)) == pytest.approx(expected)
 
 
+def test_an_interval_ends_at_the_bits_of_a_secret_that_is_ranked_first() -> None:
+    """Eight secrets of 5.4 bits among 50, where the gamma distribution alone says 12.5."""
+    bits = np.full(8, 5.4)
+    assert (exposure.mean_exposure(bits, 0.95).high or 0) > 12
+    assert exposure.mean_exposure(bits, 0.95, np.log2(50)).high == np.log2(50)
+
+
 def test_no_secret_is_undefined_and_not_unexposed() -> None:
     none = exposure.mean_exposure(np.zeros(0), 0.95)
     assert (none.point, none.high, none.n) == (None, None, 0)

@@ -81,18 +81,19 @@ def report_canaries(
 ) -> CanaryReport:
     """Return the report on exposures (canaries,); training read its text ``passes`` times."""
     repeats = np.array([canary.repeats for canary in canaries])
+    most = float(np.log2(params.canary_candidates + 1))
     return CanaryReport(
         levels=tuple(
             Exposure(
                 name=_NAMES.get(count, f"{count} times"),
                 repeats=count,
                 times_read=count * passes,
-                exposure=exposure.mean_exposure(bits[repeats == count], params.confidence),
+                exposure=exposure.mean_exposure(bits[repeats == count], params.confidence, most),
                 p_value=exposure.p_value(bits[repeats == count]),
             )
             for count in np.unique(repeats).tolist()
         ),
         candidates=params.canary_candidates,
-        most_bits=float(np.log2(params.canary_candidates + 1)),
+        most_bits=most,
         chance_bits=exposure.CHANCE_BITS,
     )
