@@ -18,7 +18,7 @@ from flows.promote import ask_for_approval
 from flows.when import Answer, When, ask
 from pipeline import files, ingest, layout, params, publish
 from pipeline.__main__ import REFUSED_CODE
-from pipeline.adapters import tracking
+from pipeline.adapters import recorder, tracking
 from pipeline.errors import InputError
 
 SKIPPED = "Skipped"  # the state of a run that had nothing to do
@@ -60,6 +60,7 @@ def _run(promote: bool, placement: Placement) -> State[publish.Publication] | No
     nodes = graph.nodes()
     with _mlflow_run(nodes) as parent_run:
         run_stages(nodes, placement, parent_run)
+    recorder.resend()
     if not promote:
         return None
     publication = publish_bundle()

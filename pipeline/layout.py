@@ -22,6 +22,7 @@ STATE = Path(".charter")
 CHECKPOINTS = STATE / "checkpoints"  # of an unfinished pretraining
 FEATURE_CACHE = STATE / "features"  # one file a text and encoder, shared by stages
 DATA_DOCS = STATE / "data_docs"  # Great Expectations' pages of the last validation
+UNSENT = STATE / "unsent"  # what MLflow could not take: one file a stage's run
 RUNS = STATE / "runs"  # STAGE.json: MLflow run id, seconds, progress
 
 

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,17 @@ def process(
     command: list[str], folder: Path, log: Path, **env: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in a session of its own until the block ends; ``log`` gets what it prints."""
+    started = launch(command, folder, log, **env)
+    try:
+        yield started
+    finally:
+        end(started)
+
+
+def launch(command: list[str], folder: Path, log: Path, **env: str) -> subprocess.Popen[bytes]:
+    """Start a command in a session of its own; ``log`` gets what it prints."""
     with log.open("ab") as stream:
-        started = subprocess.Popen(
+        return subprocess.Popen(
             command,
             cwd=folder,
             env={**os.environ, **env},
@@ -41,10 +50,6 @@ def process(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
-        yield started
-    finally:
-        end(started)
 
 
 def end(started: subprocess.Popen[bytes]) -> None:
@@ -56,62 +61,132 @@ def end(started: subprocess.Popen[bytes]) -> None:
             started.wait(5)
 
 
+@dataclass
+class Server:
+    """A server that may be killed, frozen, and started again at the same address."""
+
+    command: list[str]
+    folder: Path
+    url: str
+    health: str  # a page that says that it is well
+    variables: dict[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.command[2]}.log"  # python -m NAME
+
+    def start(self) -> None:
+        """Start it; it may take a while until it answers."""
+        self.process = launch(self.command, self.folder, self.log, **self.variables)
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        assert self.process is not None
+        until = time.monotonic() + _START_S
+        while not self._is_well():
+            gone = self.process.poll() is not None or time.monotonic() > until
+            assert not gone, f"{self.health} does not answer\n{self.log.read_text()[-2000:]}"
+            time.sleep(0.2)
+
+    def _is_well(self) -> bool:
+        try:
+            return httpx.get(self.health, timeout=5).is_success
+        except httpx.TransportError:
+            return False
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to it and all its workers."""
+        assert self.process is not None
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        """kill -9, all of it."""
+        if self.process is not None and self.process.poll() is None:
+            self.send(signal.SIGKILL)
+            self.process.wait()
+
+
 @contextlib.contextmanager
-def prefect(folder: Path) -> Iterator[str]:
-    """Yield the API's URL of a Prefect server on SQLite in ``folder``; it may take a while."""
-    port = str(free_port())
+def running(server: Server) -> Iterator[Server]:
+    """Start a server, which is killed with the block."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@contextlib.contextmanager
+def prefect(folder: Path, port: int | None = None) -> Iterator[Server]:
+    """Run a Prefect server on SQLite in ``folder``."""
+    port = port or free_port()
+    url = f"http://127.0.0.1:{port}/api"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     settings = {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    with process([*command, "--port", port], folder, folder / "server.log", **settings):
-        url = f"http://127.0.0.1:{port}/api"
-        yield url
+    made = Server([*command, "--port", str(port)], folder, url, f"{url}/health", settings)
+    with running(made) as server:
+        yield server
 
 
 @contextlib.contextmanager
-def mlflow(folder: Path, database: str) -> Iterator[str]:
-    """Yield the URL of an MLflow server; it may take a while."""
-    port = str(free_port())
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", port]
-    options = ["--backend-store-uri", database, "--artifacts-destination", str(folder / "mlruns")]
+def mlflow(
+    folder: Path, database: str, port: int | None = None, *options: str, **variables: str
+) -> Iterator[Server]:
+    """Run an MLflow server that keeps its clients' artifacts in ``folder``."""
+    port = port or free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
+    command += ["--port", str(port), "--backend-store-uri", database]
+    command += ["--artifacts-destination", str(folder / "stored"), *options]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with process([*command, *options, "--workers", "1"], folder, folder / "mlflow.log", **quiet):
-        yield f"http://127.0.0.1:{port}"
+    with running(Server(command, folder, url, f"{url}/health", quiet | variables)) as server:
+        yield server
+
+
+class Postgres:
+    """A PostgreSQL with a fresh database, run by a user who is not root."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._user = "postgres" if os.geteuid() == 0 else getpass.getuser()
+        shutil.chown(folder, self._user)
+        port = free_port()
+        self.uri = f"postgresql+psycopg2://charter@127.0.0.1:{port}/postgres"
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+        self._call("initdb", "--username=charter", "--auth=trust", "--no-sync")
+        self._call("pg_ctl", "start", "--wait", f"--log={folder}/log", "-o", options)
+
+    def _call(self, program: str, *arguments: str) -> None:
+        command = [program, f"--pgdata={self._folder}/data", *arguments]
+        subprocess.run(
+            command, check=True, cwd=self._folder, user=self._user, stdout=subprocess.DEVNULL
+        )
+
+    def restart(self) -> None:
+        """Take it down as a crash does, and start it again: it recovers from its log."""
+        self._call("pg_ctl", "restart", "--wait", "--mode=immediate", f"--log={self._folder}/log")
+
+    def stop(self) -> None:
+        """Take it down as a crash does."""
+        self._call("pg_ctl", "stop", "--mode=immediate")
+
+
+def has_postgres() -> bool:
+    return shutil.which("initdb") is not None
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """Yield the URI of a fresh PostgreSQL database; SQLite's where PostgreSQL is not installed."""
+def postgres() -> Iterator[Postgres]:
+    """Run a PostgreSQL in a folder that its user may enter."""
     folder = Path(tempfile.mkdtemp(prefix="charter-pg-"))
-    if not shutil.which("initdb"):
-        yield f"sqlite:///{folder}/mlflow.db"
-        return
-    user = "postgres" if os.geteuid() == 0 else getpass.getuser()  # it refuses to be run by root
-    shutil.chown(folder, user)
-    port = free_port()
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-
-    def call(*command: str) -> None:
-        subprocess.run(command, check=True, cwd=folder, user=user, stdout=subprocess.DEVNULL)
-
-    data, log = str(folder / "data"), str(folder / "log")
     try:
-        call("initdb", "--username", "charter", "--auth", "trust", "--no-sync", "-D", data)
-        call("pg_ctl", "start", "--wait", "-D", data, "-l", log, "-o", options)
-        yield f"postgresql+psycopg2://charter@127.0.0.1:{port}/postgres"
+        server = Postgres(folder)
+        yield server
+        with contextlib.suppress(subprocess.CalledProcessError):  # it is stopped already
+            server.stop()
     finally:
-        with contextlib.suppress(subprocess.CalledProcessError):
-            call("pg_ctl", "stop", "--mode", "immediate", "-D", data)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def wait_for(url: str, log: Path) -> None:
-    """Wait until a URL answers."""
-    until = time.monotonic() + _START_S
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):  # noqa: S310
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"{url} does not answer\n{log.read_text()[-2000:]}")
 
 
 def post(url: str, **body: Any) -> Any:

@@ -5,7 +5,6 @@ workspace, the server's database, artifacts and log, and what the commands print
 """
 
 import base64
-import importlib.util
 import os
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import bundle_factory
 import pytest
-from crash import servers
+import servers
 from workspace import PLANTED
 
 ROOT = Path(__file__).parents[1]
@@ -28,13 +27,7 @@ with runs.stage_run("split", params.load().split) as track:
     track.artifact(Path("policy.yaml"))
 """
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        importlib.util.find_spec("flask_wtf") is None,
-        reason="mlflow server --app-name basic-auth needs Flask-WTF: pip install 'mlflow[auth]'",
-    ),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
     """``HOST:PORT`` of a server that asks for a name and a password."""
-    port, store = servers.free_port(), folder / "server"
-    command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth"]
-    command += ["--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{store}/mlflow.db"]
-    command += ["--artifacts-destination", str(store / "artifacts")]
+    store = folder / "server"
     config = store / "auth.ini"
     settings = {
         "default_permission": "READ",
@@ -71,12 +60,11 @@ def address(folder: Path) -> Iterator[str]:
         "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "a key of this server",
     }
-    server = servers.Server(command, store, f"http://127.0.0.1:{port}/health", variables)
-    try:
-        server.start()
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.kill()
+    database = f"sqlite:///{store}/mlflow.db"
+    options = ("--app-name", "basic-auth")
+    with servers.mlflow(store, database, None, *options, **variables) as server:
+        server.wait()
+        yield server.url.removeprefix("http://")
 
 
 def run(folder: Path, *command: str, **variables: str) -> "subprocess.CompletedProcess[str]":

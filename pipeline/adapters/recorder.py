@@ -1,7 +1,8 @@
 """The process that records a stage's MLflow run from the messages that the stage sends it.
 
 ``python -m pipeline.adapters.recorder STAGE`` reads JSON lines on stdin until they end. What the
-server cannot take now is tried again later; what it refuses is told, and the rest goes on.
+server cannot take now is tried again later, if need be after another stage or flow; what it refuses
+is told, and the rest goes on.
 """
 
 import contextlib
@@ -12,9 +13,11 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline import files, layout
 from pipeline.adapters import tracking
 from pipeline.adapters.runs import RunFile
 
@@ -33,7 +36,7 @@ def main(stage: str) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update({**_IMPATIENT, **os.environ})
     run_file = RunFile(stage)
-    recording = _Recording(stage, run_file)
+    recording = _Recording(_tags(stage), int(time.time() * 1000), run_file=run_file)
     inbox: Inbox = queue.SimpleQueue()
     worker = threading.Thread(target=recording.run, args=(inbox,))
     worker.start()
@@ -53,19 +56,44 @@ def main(stage: str) -> int:
     if recording.lost:
         run_file.complain(recording.lost)
     run_file.update(**last | {"state": "done" if last["state"] == "done" else "failed"})
+    if not recording.lost:
+        resend()
     return 1 if recording.lost else 0
 
 
+def _tags(stage: str) -> dict[str, str]:
+    tags = {"stage": stage, "mlflow.source.name": f"python -m pipeline {stage}"}
+    parent = os.environ.get(tracking.PARENT_RUN)
+    return tags | ({"mlflow.parentRunId": parent} if parent else {})
+
+
+def resend() -> None:
+    """Record what earlier stages could not; where the server is still not there, keep it."""
+    paths = sorted(layout.UNSENT.glob("*.json"))
+    if not paths:
+        return
+    with files.locked(layout.UNSENT / "resend.lock"):
+        for path in filter(Path.exists, paths):
+            if files.is_alive(int(path.stem.rpartition("-")[2])):  # its recorder is at it
+                continue
+            kept = files.read_json(path)
+            messages = kept.pop("messages")
+            if _Recording(**kept).write(messages):
+                return
+            path.unlink()
+
+
+@dataclass
 class _Recording:
     """One MLflow run, made from messages; what cannot be written now is tried again later."""
 
-    def __init__(self, stage: str, run_file: RunFile) -> None:
-        self.lost = ""  # why something could not be recorded
-        self._stage = stage
-        self._run_file = run_file
-        self._client: Any = None
-        self._run_id = ""
-        self._monitor: Any = None
+    tags: dict[str, str]
+    started_ms: int
+    run_id: str = ""  # of the run, once MLflow has made it
+    run_file: RunFile | None = None  # none where the stage ended long ago
+    lost: str = ""  # why something could not be recorded
+    _client: Any = None
+    _monitor: Any = None
 
     def run(self, inbox: Inbox) -> None:
         """Write messages until the one that ends the stage, and that one."""
@@ -74,12 +102,32 @@ class _Recording:
         while not ended:
             pending += _gather(inbox)
             ended = pending[-1]["kind"] == "end"
+            if ended:
+                self._keep(pending)  # the stage does not wait for ever
             tries = _LAST_TRIES if ended else 1
-            while tries and (unreachable := self._write(pending)):
+            while tries and (unreachable := self.write(pending)):
                 tries -= 1
-        self.lost = unreachable or self.lost
+        if unreachable:
+            self.lost = f"{unreachable}; kept in {self._kept}, a later run sends it"
+        else:
+            self._kept.unlink(missing_ok=True)
 
-    def _write(self, pending: list[Message]) -> str:
+    @property
+    def _kept(self) -> Path:
+        return layout.UNSENT / f"{self.started_ms}-{os.getpid()}.json"
+
+    def _keep(self, pending: list[Message]) -> None:
+        """Keep messages for `resend`: but no artifact, whose file may be another run's by then."""
+        kept = {
+            "tags": tracking.git_tags() | self.tags,
+            "started_ms": self.started_ms,
+            "run_id": self.run_id,
+            "messages": [message for message in pending if message["kind"] != "artifact"],
+        }
+        with contextlib.suppress(OSError):  # a full disk: the server may take them yet
+            files.write_text(self._kept, json.dumps(kept))
+
+    def write(self, pending: list[Message]) -> str:
         """Write what is pending, in order; return why the server cannot be reached, or nothing.
 
         What is written leaves the list, and so does what the server refuses.
@@ -99,7 +147,7 @@ class _Recording:
     def _apply(self, messages: list[Message]) -> None:
         if self._client is None:
             self._client = tracking.connect()
-        client, run_id, first = self._client, self._run_id, messages[0].copy()
+        client, run_id, first = self._client, self.run_id, messages[0].copy()
         match first.pop("kind"):
             case "begin":
                 self._begin()
@@ -108,21 +156,23 @@ class _Recording:
             case "metrics":
                 tracking.log_metrics(client, run_id, messages)
             case "dataset":
-                tracking.log_dataset(client, run_id, self._stage, **first)
+                tracking.log_dataset(client, run_id, self.tags["stage"], **first)
             case "artifact":
                 tracking.log_artifact(client, run_id, Path(first["path"]))
             case "end":
                 if self._monitor:
                     self._monitor.finish()
-                client.set_terminated(run_id, _STATUS[first["state"]])
+                seconds = first.get("seconds")  # a killed stage has not said
+                ended_ms = seconds and self.started_ms + int(1000 * seconds)
+                client.set_terminated(run_id, _STATUS[first["state"]], ended_ms)
 
     def _begin(self) -> None:
-        tags = {"stage": self._stage, "mlflow.source.name": f"python -m pipeline {self._stage}"}
-        if parent := os.environ.get(tracking.PARENT_RUN):
-            tags["mlflow.parentRunId"] = parent
-        self._run_id, experiment_id = tracking.create_run(self._client, self._stage, tags)
-        self._run_file.update(mlflow_run_id=self._run_id, mlflow_experiment_id=experiment_id)
-        self._monitor = tracking.start_monitor(self._run_id)
+        self.run_id, experiment_id = tracking.create_run(
+            self._client, self.tags["stage"], self.tags, self.started_ms
+        )
+        if self.run_file:
+            self.run_file.update(mlflow_run_id=self.run_id, mlflow_experiment_id=experiment_id)
+            self._monitor = tracking.start_monitor(self.run_id)
 
 
 def _gather(inbox: Inbox) -> list[Message]:

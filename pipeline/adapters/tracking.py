@@ -103,8 +103,10 @@ def _git(*arguments: str) -> str:
     return ""
 
 
-def create_run(client: Any, name: str, tags: dict[str, str]) -> tuple[str, str]:
-    """Make a run in the experiment; return the ids of both."""
+def create_run(
+    client: Any, name: str, tags: dict[str, str], started_ms: int | None = None
+) -> tuple[str, str]:
+    """Make a run in the experiment; return the ids of both. It starts now, if nothing is said."""
     from mlflow.exceptions import MlflowException
 
     experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
@@ -113,9 +115,10 @@ def create_run(client: Any, name: str, tags: dict[str, str]) -> tuple[str, str]:
         with contextlib.suppress(MlflowException):  # another process may have been faster
             client.create_experiment(experiment, tags=_SHOWN_AS)
         found = client.get_experiment_by_name(experiment)
-    git = git_tags()
-    shown = {"mlflow.source.git.commit": git["git_commit"]} if git else {}  # MLflow's page links it
-    run = client.create_run(found.experiment_id, run_name=name, tags=tags | git | shown)
+    tags = git_tags() | tags
+    if "git_commit" in tags:
+        tags["mlflow.source.git.commit"] = tags["git_commit"]  # MLflow's page links it
+    run = client.create_run(found.experiment_id, started_ms, tags, run_name=name)
     return run.info.run_id, found.experiment_id
 
 

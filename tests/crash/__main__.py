@@ -10,6 +10,7 @@ import random
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,8 +18,7 @@ from pathlib import Path
 
 from crash import accidents, kills, outages
 from crash import world as worlds
-from crash.accidents import ImpossibleError
-from crash.world import STAGES, World, WrongError
+from crash.world import STAGES, ImpossibleError, World, WrongError
 
 
 @dataclass
@@ -150,6 +150,8 @@ def _try(kind: str, trial: Trial, found: Worlds, seed: int) -> tuple[str, str]:
         said, outcome = str(wrong), "WRONG"
     except ImpossibleError as why:
         said, outcome = str(why), "skipped"
+    except Exception:  # the check itself is at fault; the others go on
+        said, outcome = traceback.format_exc(), "WRONG"
     seconds = time.monotonic() - start
     print(f"{outcome:<7} {kind}: {said} [seed {seed}, {seconds:.0f} s]", flush=True)
     return kind, outcome

@@ -11,30 +11,23 @@ from pathlib import Path
 
 from crash import kills
 from crash import world as worlds
-from crash.world import World, WrongError
+from crash.world import ImpossibleError, World, WrongError
 
 CLOCK = Path(__file__).with_name("clock.c")
 _DAY_S = 86_400
 _DISK = "500M"
 
 
-class ImpossibleError(RuntimeError):
-    """This machine does not allow the accident."""
-
-
 def fill_disk(world: World, draw: random.Random, stage: str) -> str:
     """Let the disk have less free space than the stage and DVC's copy of it need; then more."""
-    world.lay_out()
-    worlds.forget(world, stage)
+    world.lay_out(without=stage)
     made = sum(p.stat().st_size for p in (world.snapshot / "build" / stage).rglob("*"))
     spare = int(draw.uniform(0.1, 1.5) * made)
     with _small_disk(world, spare) as grow:
-        code = _code(world, "dvc", "repro", "--single-item", stage)
+        code = _repro(world, stage)
         grow()
         said = world.log.read_text()
-        world.run("dvc", "repro")
-        world.await_the_end()
-        worlds.check_results(world)
+        worlds.run_again(world)
         left = [p.name for p in world.work.rglob(".*.tmp")]
     if code and "Traceback" in said:
         raise WrongError(f"a traceback: {said[-1500:]}")
@@ -43,8 +36,9 @@ def fill_disk(world: World, draw: random.Random, stage: str) -> str:
     return f"{stage}, {spare // 1000} kB free, exit {code}"
 
 
-def _code(world: World, *module: str) -> int:
-    return world.start(*module).wait(timeout=300)
+def _repro(world: World, stage: str) -> int:
+    """Let DVC run a stage, which may fail; return the exit code."""
+    return world.await_exit(world.start("dvc", "repro", "--single-item", stage))
 
 
 @contextlib.contextmanager
@@ -72,8 +66,7 @@ def _mount(*arguments: str) -> None:
 
 def forbid_cache(world: World, draw: random.Random, stage: str) -> str:
     """Let DVC's cache be read-only while a stage is run, and then no longer."""
-    world.lay_out()
-    worlds.forget(world, stage)
+    world.lay_out(without=stage)
     cache = world.work / ".dvc" / "cache"
     for path in (cache / "files" / "md5").rglob("*"):  # or there is nothing to write there
         if path.is_file() and draw.random() < 0.5:
@@ -81,12 +74,10 @@ def forbid_cache(world: World, draw: random.Random, stage: str) -> str:
     _mount("--bind", str(cache), str(cache))
     try:
         _mount("-o", "remount,bind,ro", str(cache))
-        code = _code(world, "dvc", "repro", "--single-item", stage)
+        code = _repro(world, stage)
     finally:
         subprocess.run(["umount", str(cache)], check=True)
-    world.run("dvc", "repro")
-    world.await_the_end()
-    worlds.check_results(world)
+    worlds.run_again(world)
     return f"{stage}, exit {code}"
 
 
@@ -100,9 +91,7 @@ def spoil_object(world: World, draw: random.Random, stage: str) -> str:
     found.write_bytes(data)
     found.chmod(0o444)  # as DVC leaves its objects: it trusts them then
     shutil.rmtree(world.work / "build" / stage)
-    world.run("flows.retrain", "--no-promote")
-    world.await_the_end()
-    worlds.check_results(world)
+    worlds.run_again(world, *worlds.FLOW)
     return f"{stage}, {found.stat().st_size} bytes"
 
 
@@ -114,20 +103,17 @@ def _object(world: World, draw: random.Random, stage: str) -> Path:
 
 def cut_lock_table(world: World, draw: random.Random, stage: str) -> str:
     """Leave DVC's table of locks as a kill in the middle of its writing would."""
-    world.lay_out()
-    worlds.forget(world, stage)
+    world.lay_out(without=stage)
     table = world.work / ".dvc" / "tmp" / "rwlock"
     whole = '{"write": {"build/split": {"pid": 4194304, "cmd": "dvc repro"}}, "read": {}}'
     table.write_text(whole[: draw.randrange(len(whole))])
-    world.run("flows.retrain", "--no-promote")
-    worlds.check_results(world)
+    worlds.run_again(world, *worlds.FLOW)
     return f"{stage}, {table.name} cut"
 
 
 def cut_checkpoint(world: World, draw: random.Random) -> str:
     """Kill pretraining once it has written a checkpoint, and cut that short."""
-    world.lay_out()
-    worlds.forget(world, "pretrain")
+    world.lay_out(without="pretrain")
     process = world.start("dvc", "repro", "--single-item", "pretrain")
     checkpoints = world.work / ".charter" / "checkpoints"
     until = time.monotonic() + 120
@@ -140,22 +126,17 @@ def cut_checkpoint(world: World, draw: random.Random) -> str:
     path = draw.choice(sorted(checkpoints.rglob("step-*/*.safetensors")))
     size = path.stat().st_size
     os.truncate(path, draw.randrange(size))
-    world.run("dvc", "repro")
-    world.await_the_end()
-    worlds.check_results(world)
+    worlds.run_again(world)
     return f"{path.parent.name}/{path.name} cut from {size} bytes"
 
 
 def jump_clock(world: World, draw: random.Random, stage: str, days: int) -> str:
     """Let the clock of DVC and its stage jump while they run; files bear the wrong time after."""
-    world.lay_out()
-    worlds.forget(world, stage)
+    world.lay_out(without=stage)
     variables = _jumping(world, draw.uniform(0.1, 0.9) * world.seconds[stage], days)
     world.run("dvc", "repro", "--single-item", stage, **variables)
     _shift_times(world.work / "build" / stage, days)
-    world.run("dvc", "repro")
-    world.await_the_end()
-    worlds.check_results(world)
+    worlds.run_again(world)
     return f"{stage}, by {days:+} days"
 
 

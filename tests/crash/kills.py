@@ -4,29 +4,29 @@ import random
 import time
 
 from crash import world as worlds
-from crash.world import World, WrongError
+from crash.world import ImpossibleError, World, WrongError
 
 VICTIMS = ("stage", "dvc", "all")
 
 
 def kill_stage(world: World, draw: random.Random, stage: str, victim: str) -> str:
     """Let a stage be still to do, and kill it."""
-    world.lay_out()
-    worlds.forget(world, stage)
+    world.lay_out(without=stage)
     return kill_and_run_again(world, draw, stage, victim)
 
 
 def kill_and_run_again(world: World, draw: random.Random, stage: str, victim: str) -> str:
     """Kill a stage, its DVC, or both with every helper; then let DVC run it again at once."""
-    after_s = draw.uniform(0.02, 0.98) * world.seconds[stage]
+    named = {"stage": worlds.is_stage(stage), "dvc": worlds.is_dvc, "all": lambda _: True}[victim]
     process = world.start("dvc", "repro", "--single-item", stage)
+    world.await_process(named)
+    after_s = draw.uniform(0.0, 0.9) * world.seconds[stage]
     time.sleep(after_s)
-    named = {"stage": worlds.is_stage(stage), "dvc": worlds.is_dvc, "all": lambda _: True}
-    killed = world.kill(named[victim])
+    killed = world.kill(named)
     process.wait()  # or it is a zombie, which DVC takes for alive
-    world.run("dvc", "repro")
-    world.await_the_end()
-    worlds.check_results(world)
+    worlds.run_again(world)
+    if not killed:
+        raise ImpossibleError(f"{stage} had ended before {after_s:.1f} s")
     return f"{stage}, {victim} at {after_s:.1f} s ({killed} killed)"
 
 
@@ -59,14 +59,11 @@ def describe(walked: dict[str, object]) -> str:
 
 def kill_flow(world: World, draw: random.Random, stage: str) -> str:
     """Kill the flow alone: DVC and the stage, in a session of their own, know nothing of it."""
-    world.lay_out()
-    worlds.forget(world, stage)
+    world.lay_out(without=stage)
     after_s = draw.uniform(0.2, 0.9) * (world.seconds["flow"] + world.seconds[stage])
-    process = world.start("flows.retrain", "--no-promote")
+    process = world.start(*worlds.FLOW)
     time.sleep(after_s)
     process.kill()
     process.wait()
-    world.run("flows.retrain", "--no-promote")
-    world.await_the_end()
-    worlds.check_results(world)
+    worlds.run_again(world, *worlds.FLOW)
     return f"with {stage} to do, at {after_s:.1f} s"

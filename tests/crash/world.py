@@ -24,6 +24,7 @@ from pipeline import files, reports
 
 TRIAL = "CRASH_TRIAL"  # in the environment of every process of a trial, by which it is found
 STAGES = tuple(reports.STAGE_REPORTS)
+FLOW = ("flows.retrain", "--no-promote")
 NAME = "charter-sentiment"  # as params.yaml has it
 ENDED_S = 30.0  # how long a process may outlive the run that it belongs to
 _WALK = Path(__file__).with_name("walk.py")
@@ -31,6 +32,10 @@ _WALK = Path(__file__).with_name("walk.py")
 
 class WrongError(AssertionError):
     """What a crash has left needs a person."""
+
+
+class ImpossibleError(RuntimeError):
+    """This machine does not allow the accident."""
 
 
 @dataclass
@@ -55,12 +60,14 @@ class World:
         """Take the snapshot."""
         shutil.move(self.work, self.snapshot)
 
-    def lay_out(self) -> None:
-        """Make the workspace as it was when the snapshot was taken; name the trial."""
+    def lay_out(self, without: str = "") -> None:
+        """Make the workspace as in the snapshot, a stage of it still to do; name the trial."""
         shutil.rmtree(self.work, ignore_errors=True)
         shutil.copytree(self.snapshot, self.work, symlinks=True)
         self.variables[TRIAL] = uuid.uuid4().hex
         self.log.write_bytes(b"")
+        if without:
+            forget(self, without)
 
     def environment(self) -> dict[str, str]:
         own = {"DVC_SITE_CACHE_DIR": str(self.work / ".site"), "PYTHONPATH": str(workspace.ROOT)}
@@ -87,22 +94,33 @@ class World:
     ) -> str:
         """Run ``python -m MODULE ...`` to its end and return what it printed."""
         before = self.log.stat().st_size if self.log.exists() else 0
-        process = self.start(*module, **more)
+        code = self.await_exit(self.start(*module, **more), timeout_s)
+        printed = self.log.read_bytes()[before:].decode(errors="replace")
+        if code not in codes:
+            raise WrongError(f"{' '.join(module)} exited with {code}:\n{printed.strip()[-1500:]}")
+        return printed
+
+    def await_exit(self, process: "subprocess.Popen[bytes]", timeout_s: float = 300) -> int:
+        """Return a process's exit code; one that outlasts the limit hangs, which is wrong."""
         try:
-            process.wait(timeout_s)
+            return process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise WrongError(f"{' '.join(module)} does not end in {timeout_s:.0f} s") from None
-        printed = self.log.read_bytes()[before:].decode(errors="replace")
-        if process.returncode not in codes:
-            end = printed.strip()[-1500:]
-            raise WrongError(f"{' '.join(module)} exited with {process.returncode}:\n{end}")
-        return printed
+            process.wait()
+            raise WrongError(f"{process.args} does not end in {timeout_s:.0f} s") from None
 
     def processes(self, named: Callable[[list[str]], bool] = lambda _: True) -> list[int]:
         """Return the living processes of this trial whose arguments are as asked."""
         wanted = f"{TRIAL}={self.variables[TRIAL]}".encode()
         return [pid for pid, environ, args in _living() if wanted in environ and named(args)]
+
+    def await_process(self, named: Callable[[list[str]], bool]) -> None:
+        """Wait until there is such a process."""
+        until = time.monotonic() + ENDED_S
+        while not self.processes(named):
+            if time.monotonic() > until:
+                raise WrongError("it never began")
+            time.sleep(0.02)
 
     def kill(self, named: Callable[[list[str]], bool] = lambda _: True) -> int:
         """kill -9 those processes; return their number."""
@@ -156,7 +174,7 @@ def make_stages(home: Path) -> World:
     world.keep()
     world.lay_out()
     start = time.monotonic()
-    world.run("flows.retrain", "--no-promote")
+    world.run(*FLOW)
     world.seconds["flow"] = time.monotonic() - start
     return world
 
@@ -188,8 +206,15 @@ def results(world: World) -> dict[str, Any]:
     return {"lock": lock, "build": files.sha256_tree(world.work / "build")}
 
 
+def run_again(world: World, *module: str, **more: str) -> None:
+    """Run a command, `dvc repro` if none is given: nobody's hand is needed, and nothing differs."""
+    world.run(*(module or ("dvc", "repro")), **more)
+    check_results(world)
+
+
 def check_results(world: World) -> None:
-    """Compare what is there with the undisturbed run, by content and by DVC's own word."""
+    """Compare what is there with the undisturbed run: dvc.lock, every byte, nothing running."""
+    world.await_the_end()
     found = results(world)
     for kind, expected in world.expected.items():
         differing = sorted(

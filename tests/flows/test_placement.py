@@ -61,14 +61,16 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     folder = tmp_path_factory.mktemp("team")
     (folder / "remote").mkdir()
     with contextlib.ExitStack() as stack:
-        database = stack.enter_context(servers.postgres())
+        database = f"sqlite:///{folder}/mlflow.db"
+        if servers.has_postgres():
+            database = stack.enter_context(servers.postgres()).uri
         mlflow = stack.enter_context(servers.mlflow(folder, database))
         api = stack.enter_context(servers.prefect(folder))
-        shared = {"PREFECT_API_URL": api, "MLFLOW_TRACKING_URI": mlflow}
+        shared = {"PREFECT_API_URL": api.url, "MLFLOW_TRACKING_URI": mlflow.url}
         origin = machines.build(folder, str(folder / "remote"), machines.GRAPH)
         host = machines.clone(origin, "host", with_data=True)
         team = Team(folder, host, machines.environment(host, **shared))
-        servers.wait_for(f"{api}/health", folder / "server.log")
+        api.wait()
         for pool in ("flow", "cpu", "gpu"):
             template = kinds()["process"]["default_base_job_configuration"]
             team.api("work_pools/", name=pool, type="process", base_job_template=template)
@@ -77,7 +79,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
             clone = machines.clone(origin, pool)
             env = machines.environment(clone, **shared)
             stack.enter_context(machines.worker(clone, pool, **env))
-        servers.wait_for(f"{mlflow}/health", folder / "mlflow.log")
+        mlflow.wait()
         yield team
 
 

@@ -14,14 +14,14 @@ def test_the_server_makes_the_runs_that_a_cron_schedule_asks_for(
 ) -> None:
     """The schedule of prefect.yaml, made active, as Prefect's own scheduler takes it up."""
     monkeypatch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS", "1")
-    with servers.prefect(tmp_path) as url:
-        log = tmp_path / "server.log"
-        servers.wait_for(f"{url}/health", log)
+    with servers.prefect(tmp_path) as server:
+        server.wait()
+        url = server.url
         flow = servers.post(f"{url}/flows/", name="retrain")["id"]
         daily = {"active": True, "schedule": {"cron": "0 3 * * *"}}
         servers.post(f"{url}/deployments/", name="retrain", flow_id=flow, schedules=[daily])
         mine = {"name": {"any_": ["retrain"]}}
         until = time.monotonic() + 90
         while not servers.post(f"{url}/flow_runs/count", flows=mine):
-            assert time.monotonic() < until, log.read_text()[-2000:]
+            assert time.monotonic() < until, server.log.read_text()[-2000:]
             time.sleep(0.5)
