@@ -12,7 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.settings import get_current_settings
 from prefect.states import Completed
 
-from flows import graph
+from flows import graph, server
 from flows.placement import Placement, run_stages
 from flows.promote import ask_for_approval
 from flows.when import Answer, When, ask
@@ -116,16 +116,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.size:
             params.set_size(parsed.size)
         chosen = params.load()
-        ingest.run(chosen.ingest, print)
-        graph.check_data()
-        with tags(chosen.bundle.name, f"size:{chosen.size}"):
+        with (
+            server.at_hand(start=parsed.placement == "here") as wait,
+            tags(chosen.bundle.name, f"size:{chosen.size}"),
+        ):
+            ingest.run(chosen.ingest, print)
+            graph.check_data()
+            wait()
             state = retrain(
                 parsed.when,
                 promote=not parsed.no_promote,
                 placement=parsed.placement,
                 return_state=True,
             )
-        publication = cast("publish.Publication | None", state.result())
+            publication = cast("publish.Publication | None", state.result())
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

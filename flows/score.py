@@ -14,6 +14,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from flows import server
 from pipeline import params, score
 from pipeline.errors import InputError
 
@@ -79,7 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default="", help="the champion, if left out")
     parsed = parser.parse_args(arguments)
     try:
-        scoring = score_rows(parsed.rows, parsed.scored, parsed.model)
+        with server.at_hand() as wait:
+            wait()
+            scoring = score_rows(parsed.rows, parsed.scored, parsed.model)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

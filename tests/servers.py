@@ -155,17 +155,19 @@ class Postgres:
         self.uri = f"postgresql+psycopg2://charter@127.0.0.1:{port}/postgres"
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
         self._call("initdb", "--username=charter", "--auth=trust", "--no-sync")
-        self._call("pg_ctl", "start", "--wait", f"--log={folder}/log", "-o", options)
+        self._call("pg_ctl", "start", "--wait", f"--log={folder}/server.log", "-o", options)
 
     def _call(self, program: str, *arguments: str) -> None:
         command = [program, f"--pgdata={self._folder}/data", *arguments]
-        subprocess.run(
-            command, check=True, cwd=self._folder, user=self._user, stdout=subprocess.DEVNULL
-        )
+        with (self._folder / "log").open("ab") as log:
+            subprocess.run(
+                command, check=True, cwd=self._folder, user=self._user, stdout=log, stderr=log
+            )
 
     def restart(self) -> None:
         """Take it down as a crash does, and start it again: it recovers from its log."""
-        self._call("pg_ctl", "restart", "--wait", "--mode=immediate", f"--log={self._folder}/log")
+        log = f"--log={self._folder}/server.log"
+        self._call("pg_ctl", "restart", "--wait", "--mode=immediate", log)
 
     def stop(self) -> None:
         """Take it down as a crash does."""

@@ -1,0 +1,87 @@
+"""Prefect's server for a command: the one that is configured, or one that ends with the command.
+
+Prefect would start one itself, but imports all of the server into this process to do so, which
+takes seconds, and leaves it running where this process is killed.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+
+from pipeline import lifeline
+
+_START_S = 120.0  # on a busy machine
+# What Prefect sets for the one it starts (prefect.server.api.server, SubprocessASGIServer).
+_TEMPORARY = {
+    "PREFECT_UI_ENABLED": "0",
+    "PREFECT__SERVER_EPHEMERAL": "1",
+    "PREFECT__SERVER_FINAL": "1",
+}
+
+
+@contextlib.contextmanager
+def at_hand(start: bool = True) -> Iterator[Callable[[], None]]:
+    """Start a server where none is configured; yield a function that waits until it answers."""
+    if not start or get_current_settings().api.url:
+        yield lambda: None
+        return
+    port = _free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.server", port],
+        env={**os.environ, **_TEMPORARY, "PYTHONPATH": _python_path()},
+    )
+    url = f"http://127.0.0.1:{port}/api"
+    try:
+        with temporary_settings({PREFECT_API_URL: url}):
+            yield lambda: _wait(f"{url}/health", process)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _free_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
+def _python_path() -> str:
+    root = str(Path(__file__).parents[1])
+    return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+
+
+def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + _START_S
+    while process.poll() is None and time.monotonic() < until:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(url).is_success:
+                return
+        time.sleep(0.1)
+    raise RuntimeError(
+        f"Prefect's server does not answer at {url}; `prefect server start` says why"
+    )
+
+
+def _serve(port: int) -> None:
+    import uvicorn
+
+    lifeline.end_with_parent()
+    uvicorn.run(
+        "prefect.server.api.server:create_app",
+        factory=True,
+        port=port,
+        log_level="error",
+        timeout_graceful_shutdown=5,
+    )
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))
