@@ -118,13 +118,15 @@ def running(server: Server) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def prefect(folder: Path, port: int | None = None) -> Iterator[Server]:
+def prefect(folder: Path, **variables: str) -> Iterator[Server]:
     """Run a Prefect server on SQLite in ``folder``."""
-    port = port or free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     settings = {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    made = Server([*command, "--port", str(port)], folder, url, f"{url}/health", settings)
+    made = Server(
+        [*command, "--port", str(port)], folder, url, f"{url}/health", settings | variables
+    )
     with running(made) as server:
         yield server
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from crash import accidents, kills, outages
+from crash import accidents, kills, outages, workers
 from crash import world as worlds
 from crash.world import STAGES, ImpossibleError, World, WrongError
 
@@ -54,6 +54,10 @@ def _mlflow(how: str) -> Trial:
     return lambda w, draw: outages.take_mlflow_from_stage(w.stages, draw, draw.choice(STAGES), how)
 
 
+def _worker(victim: str) -> Trial:
+    return lambda w, draw: workers.kill_worker(w.stages, draw, draw.choice(STAGES), victim)
+
+
 def _accident(spoil: Callable[[World, random.Random, str], str]) -> Trial:
     return lambda w, draw: spoil(w.stages, draw, draw.choice(STAGES))
 
@@ -74,6 +78,7 @@ KILLS: dict[str, tuple[float, Trial]] = {
     "kill Prefect": (0.04, _prefect("killed", 3.0)),
 }
 OTHERS: tuple[tuple[str, Trial], ...] = (
+    *(("kill a worker", _worker(victim)) for victim in workers.VICTIMS),
     ("MLflow gone for good", _mlflow("killed")),
     ("MLflow gone for good", _mlflow("frozen")),
     (
