@@ -1,6 +1,7 @@
 """Trials that kill: a process, or all of a run's as a power cut does, at a random moment."""
 
 import random
+import subprocess
 import time
 
 from crash import world as worlds
@@ -36,11 +37,17 @@ def kill_publish(world: World, draw: random.Random) -> str:
     after_s = draw.uniform(0.02, 0.98) * world.seconds["publish"]
     process = world.start("pipeline", "publish")
     time.sleep(after_s)
-    process.kill()
-    process.wait()
+    _kill(process)
     left = worlds.walk(world)
     publish_again(world)
     return f"at {after_s:.1f} s, which left {describe(left)}"
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is not None:
+        raise ImpossibleError("it had ended before")
+    process.kill()
+    process.wait()
 
 
 def publish_again(world: World) -> None:
@@ -63,7 +70,6 @@ def kill_flow(world: World, draw: random.Random, stage: str) -> str:
     after_s = draw.uniform(0.2, 0.9) * (world.seconds["flow"] + world.seconds[stage])
     process = world.start(*worlds.FLOW)
     time.sleep(after_s)
-    process.kill()
-    process.wait()
+    _kill(process)
     worlds.run_again(world, *worlds.FLOW)
     return f"with {stage} to do, at {after_s:.1f} s"
