@@ -23,6 +23,8 @@ from typing import NamedTuple
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from pipeline import telemetry
+
 _POOL = "flow"
 _WARM_RUNS = 3  # caches fill, libraries load
 _START_S = 120.0
@@ -93,7 +95,8 @@ def _servers(home: Path) -> Iterator[tuple[int, int]]:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
-    env = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_API_URL": url}
+    own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": url}
+    env = {**os.environ, **telemetry.OFF, **own}
     server = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (
         temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home}),

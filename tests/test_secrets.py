@@ -48,6 +48,7 @@ def address(folder: Path) -> Iterator[str]:
     store = folder / "server"
     config = store / "auth.ini"
     settings = {
+        "auth_cache_ttl_seconds": "60",  # or each of hundreds of requests hashes the password
         "default_permission": "READ",
         "database_uri": f"sqlite:///{store}/auth.db",
         "admin_username": "admin",

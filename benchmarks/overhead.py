@@ -1,0 +1,60 @@
+"""``python -m benchmarks.overhead``: what Prefect, DVC and MLflow cost over the bare stages.
+
+Run it in a workspace whose data is recorded. In a copy of it every stage is still to do; the time
+of one run of all of them, less the times of the stages themselves in that same run, is what the
+tools cost. A stage's own time is what it says in .charter/runs/STAGE.json: from its first line
+until its report is written, its imports included, without waiting for MLflow.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from flows import graph
+
+_MADE = ("build", ".charter", ".venv", ".prefect", "mlruns", "mlflow.db", "runs", "dvc.lock")
+_WAYS = {
+    "dvc repro": ("dvc", "repro"),
+    "python -m flows.retrain --no-promote": ("flows.retrain", "--no-promote"),
+}
+_RUN_S = 300.0  # of the goal: at most 2% of a run of five minutes
+
+
+def measure(command: tuple[str, ...], stages: list[str]) -> tuple[float, float]:
+    """Return the seconds of a run in a copy of the workspace, and of its stages themselves."""
+    with tempfile.TemporaryDirectory() as home:
+        work = Path(home) / "work"
+        shutil.copytree(".", work, symlinks=True, ignore=shutil.ignore_patterns(*_MADE))
+        own = {"PREFECT_HOME": str(Path(home) / "prefect"), "DVC_SITE_CACHE_DIR": home}
+        start = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=work,
+            env={**os.environ, **own},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        seconds = time.monotonic() - start
+        runs = [json.loads((work / ".charter/runs" / f"{s}.json").read_text()) for s in stages]
+        return seconds, sum(run["seconds"] for run in runs)
+
+
+def main() -> None:
+    """Print the table."""
+    stages = [node.name for node in graph.nodes()]
+    print("| run | s | the stages' own s | tools, s | a stage | share of a run of 5 minutes |")
+    print("|---|---|---|---|---|---|")
+    for name, command in _WAYS.items():
+        seconds, own = measure(command, stages)
+        tools = seconds - own
+        cells = [f"{seconds:.1f}", f"{own:.1f}", f"{tools:.1f}", f"{tools / len(stages):.2f}"]
+        print(f"| `{name}` | {' | '.join(cells)} | {tools / _RUN_S:.1%} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
