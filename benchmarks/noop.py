@@ -122,8 +122,8 @@ def _prefect(arguments: list[str], env: dict[str, str]) -> Iterator[int]:
     try:
         yield process.pid
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        os.killpg(process.pid, signal.SIGKILL)  # a worker takes more than 30 s to end of itself
+        process.wait()
 
 
 def _call(arguments: list[str], env: dict[str, str]) -> None:
