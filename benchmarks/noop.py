@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import NamedTuple
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from flows.server import free_port
 from pipeline import telemetry
 
 _POOL = "flow"
@@ -91,13 +91,11 @@ def _disk_kb(path: Path) -> float:
 @contextlib.contextmanager
 def _servers(home: Path) -> Iterator[tuple[int, int]]:
     """Yield the process ids of a Prefect server and of a worker with `retrain` deployed."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     own = {"PREFECT_HOME": str(home), "PREFECT_API_URL": url}
     env = {**os.environ, **telemetry.OFF, **own}
-    server = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    server = ["server", "start", "--host", "127.0.0.1", "--port", port]
     with (
         temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home}),
         _prefect(server, env) as server_pid,

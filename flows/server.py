@@ -33,7 +33,7 @@ def at_hand(start: bool = True) -> Iterator[Callable[[], None]]:
     if not start or get_current_settings().api.url:
         yield lambda: None
         return
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.server", port],
         env={**os.environ, **_TEMPORARY, "PYTHONPATH": _python_path()},
@@ -47,7 +47,8 @@ def at_hand(start: bool = True) -> Iterator[Callable[[], None]]:
         process.wait()
 
 
-def _free_port() -> str:
+def free_port() -> str:
+    """Return a port of loopback that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return str(listener.getsockname()[1])
