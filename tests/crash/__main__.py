@@ -113,6 +113,7 @@ def main() -> int:
         wanted = [
             each for each in _plan(parsed.points) if not parsed.only or each[0] in parsed.only
         ]
+        random.Random(parsed.seed).shuffle(wanted)  # a part of the trials has some of every kind
         chosen = list(enumerate(wanted))[parsed.skip :][: parsed.limit]
         found = Worlds(home)
         results = [_try(kind, trial, found, parsed.seed + n) for n, (kind, trial) in chosen]
