@@ -27,6 +27,7 @@ STAGES = tuple(reports.STAGE_REPORTS)
 FLOW = ("flows.retrain", "--no-promote")
 NAME = "charter-sentiment"  # as params.yaml has it
 ENDED_S = 30.0  # how long a process may outlive the run that it belongs to
+BEGUN_S = 120.0  # how long one may take to begin, on a busy machine
 _WALK = Path(__file__).with_name("walk.py")
 
 
@@ -116,7 +117,7 @@ class World:
 
     def await_process(self, named: Callable[[list[str]], bool]) -> None:
         """Wait until there is such a process."""
-        until = time.monotonic() + ENDED_S
+        until = time.monotonic() + BEGUN_S
         while not self.processes(named):
             if time.monotonic() > until:
                 raise WrongError("it never began")
