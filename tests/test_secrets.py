@@ -116,24 +116,27 @@ def test_without_a_password_nothing_is_published_and_one_line_says_so(
         assert "champion is as it was" in done.stderr
 
 
-@pytest.mark.parametrize("way", ["variables", "uri"])
-def test_with_a_password_all_is_recorded_and_it_is_written_nowhere(
-    folder: Path, address: str, way: str
+def test_with_a_password_in_the_uri_a_stage_is_recorded_and_it_is_written_nowhere(
+    folder: Path, address: str
 ) -> None:
-    variables = {"MLFLOW_TRACKING_URI": f"http://admin:{PASSWORD}@{address}"}
-    if way == "variables":
-        named = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": PASSWORD}
-        variables = {"MLFLOW_TRACKING_URI": f"http://{address}", **named}
-    staged = run(folder, "-c", STAGE, **variables)
+    staged = run(folder, "-c", STAGE, MLFLOW_TRACKING_URI=f"http://admin:{PASSWORD}@{address}")
     assert staged.returncode == 0
     assert "WARNING" not in staged.stderr
+    assert (folder / "work/.charter/runs/split.json").is_file()
+    assert find_planted(folder) == []
+
+
+def test_with_a_password_in_variables_a_bundle_is_published_and_it_is_written_nowhere(
+    folder: Path, address: str
+) -> None:
+    named = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": PASSWORD}
+    variables = {"MLFLOW_TRACKING_URI": f"http://{address}", **named}
     published = run(folder, "-m", "pipeline", "publish", **variables)
     assert published.returncode == 0, published.stderr
     verified = run(
         folder, "-m", "pipeline", "verify", "models:/charter-sentiment@champion", **variables
     )
     assert verified.stdout.endswith("verified\n")
-    assert (folder / "work/.charter/runs/split.json").is_file()
     assert find_planted(folder) == []
 
 
