@@ -71,11 +71,12 @@ def _python_path() -> str:
 
 def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
     until = time.monotonic() + _START_S
-    while process.poll() is None and time.monotonic() < until:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(url).is_success:
-                return
-        time.sleep(0.1)
+    with httpx.Client() as client:
+        while process.poll() is None and time.monotonic() < until:
+            with contextlib.suppress(httpx.TransportError):
+                if client.get(url).is_success:
+                    return
+            time.sleep(0.1)
     raise RuntimeError(
         f"Prefect's server does not answer at {url}; `prefect server start` says why"
     )
