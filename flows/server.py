@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from pipeline import lifeline
 
 _START_S = 120.0  # on a busy machine
+_LAST_S = 10.0
 # What Prefect sets for the one it starts (prefect.server.api.server, SubprocessASGIServer).
 _TEMPORARY = {
     "PREFECT_UI_ENABLED": "0",
@@ -43,8 +46,15 @@ def at_hand(start: bool = True) -> Iterator[Callable[[], None]]:
         with temporary_settings({PREFECT_API_URL: url}):
             yield lambda: _wait(f"{url}/health", process)
     finally:
+        _send_the_last()
         process.terminate()
         process.wait()
+
+
+def _send_the_last() -> None:
+    """Send the events and log lines that Prefect keeps back for a moment."""
+    EventsWorker.drain_all(timeout=_LAST_S)
+    APILogWorker.drain_all(timeout=_LAST_S)
 
 
 def free_port() -> str:
@@ -61,11 +71,12 @@ def _python_path() -> str:
 
 def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
     until = time.monotonic() + _START_S
-    while process.poll() is None and time.monotonic() < until:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(url).is_success:
-                return
-        time.sleep(0.1)
+    with httpx.Client() as client:
+        while process.poll() is None and time.monotonic() < until:
+            with contextlib.suppress(httpx.TransportError):
+                if client.get(url).is_success:
+                    return
+            time.sleep(0.1)
     raise RuntimeError(
         f"Prefect's server does not answer at {url}; `prefect server start` says why"
     )

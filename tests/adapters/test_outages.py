@@ -41,6 +41,7 @@ def test_what_a_lost_database_did_not_take_is_sent_when_it_is_there_again(
 ) -> None:
     """By the recorder of the next stage, under the parent and with the times of the first."""
     monkeypatch.chdir(tmp_path)
+    Path("away").touch()  # no folder, so that there can be no database in it
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/away/mlflow.db")
     monkeypatch.setenv(tracking.PARENT_RUN, "0" * 32)
     with runs.stage_run("split", SECTION) as track:
