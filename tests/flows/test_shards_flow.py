@@ -127,7 +127,7 @@ def named(api: str) -> set[str]:
     return {run["name"] for run in httpx.post(f"{api}/task_runs/filter", json={}).json()}
 
 
-@pytest.mark.parametrize("kind", ["dask", "ray"])
+@pytest.mark.parametrize("kind", ["dask", pytest.param("ray", marks=pytest.mark.long)])
 def test_a_local_cluster_makes_equal_bytes_and_does_a_killed_shard_alone_again(
     kind: str, asked: list[Any], unsharded: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
