@@ -28,9 +28,9 @@ def test_a_moved_champion_is_posted_signed_whoever_moved_it(
     (command,) = re.findall(r"(?ms)^curl [^`]*/mlflow/webhooks\"$", DOCUMENT.read_text())
     assert all(command.count(each) == 1 for each in WRITTEN.values())
     database = f"sqlite:///{tmp_path}/mlflow.db"
-    with webhook.listen() as (url, posts), servers.mlflow(tmp_path, database) as uri:
-        servers.wait_for(f"{uri}/health", tmp_path / "mlflow.log")
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with webhook.listen() as (url, posts), servers.mlflow(tmp_path, database) as server:
+        server.wait()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
         subprocess.run(["bash", "-c", command.replace(WRITTEN["url"], url)], check=True)
         client = tracking.connect()
         client.create_registered_model("m")

@@ -39,9 +39,9 @@ STAGES = ("tokenise", "features")
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("prefect")
-    with servers.prefect(folder) as url:
-        servers.wait_for(f"{url}/health", folder / "server.log")
-        yield url
+    with servers.prefect(folder) as server:
+        server.wait()
+        yield server.url
 
 
 @pytest.fixture
