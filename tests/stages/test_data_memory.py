@@ -93,7 +93,7 @@ def test_tokenise_holds_a_batch_at_a_time(tmp_path: Path, monkeypatch: pytest.Mo
         write_corpus(tmp_path / f"{rows}.parquet", rows)
 
     def run(rows: int) -> None:
-        batches = tokenise._read_texts(tmp_path / f"{rows}.parquet")
+        batches = tokenise._read_texts(tmp_path / f"{rows}.parquet", None)
         assert encode_corpus(batches, toy_tokenizer(), tmp_path, "train").documents == rows
 
     run(ROWS)
