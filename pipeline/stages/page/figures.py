@@ -71,8 +71,9 @@ def listing(items: list[str]) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text as a sentence: a capital first, a full stop last."""
-    begun = text[:1].upper() + text[1:] if is_english() else text
+    """Return a text as a sentence: a capital first, but of a field's name; a full stop last."""
+    is_name = "." in text.partition(" ")[0][:-1]
+    begun = text[:1].upper() + text[1:] if is_english() and not is_name else text
     if begun.endswith((".", "!", "?", "。")):
         return begun
     return say("%(sentence)s.", sentence=begun)

@@ -33,3 +33,17 @@ def test_a_figure_is_rounded_and_keeps_interval_and_n(
 )
 def test_a_p_value_is_never_zero(p: float | None, text: str) -> None:
     assert figures.p_value(p) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("the rows are too few", "The rows are too few."),
+        ("validate.personal_share is 1", "validate.personal_share is 1."),
+        ("none. Why?", "None. Why?"),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_but_a_fields_name_is_left(
+    text: str, sentence: str
+) -> None:
+    assert figures.sentence(text) == sentence
