@@ -8,7 +8,6 @@ import platform
 import re
 from pathlib import Path
 
-from benchmarks.data import ROWS
 from pipeline import files
 
 COMPARISONS = (  # modules of this package; those that take longest come last
@@ -25,8 +24,10 @@ COMPARISONS = (  # modules of this package; those that take longest come last
     "ablation",
     "accuracy",
     "canaries",
+    "overhead",
     "workers",
     "data",
+    "noop",
 )
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _TITLE = """# Results
@@ -41,11 +42,13 @@ def main() -> None:
     """Print the comparisons asked for, and write each below its heading."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="?", choices=COMPARISONS, help="all if left out")
-    parser.add_argument("--rows", type=int, default=ROWS, help="documents of `data`")
+    parser.add_argument("--rows", type=int, help="documents of `data`")
+    parser.add_argument("--runs", type=int, help="of `noop`")
     parsed = parser.parse_args()
+    sizes = {"data": parsed.rows, "noop": parsed.runs}
     for each in [parsed.name] if parsed.name else COMPARISONS:
         compare = importlib.import_module(f"benchmarks.{each}").compare
-        found = compare(parsed.rows) if each == "data" else compare()
+        found = compare(sizes[each]) if sizes.get(each) else compare()
         lines = [_machine(), "", *found]
         print("\n".join(lines), flush=True)
         _keep(each, lines)

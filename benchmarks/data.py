@@ -34,7 +34,6 @@ _SENTENCES = 10  # a document: about a kilobyte
 _POLL_S = 0.05
 _SEED = 20260101
 _RIVAL_TEXTS, _RIVAL_BATCH = 100_000, 1024
-_ROOT = Path(__file__).parents[1]
 
 
 class Spent(NamedTuple):
@@ -126,7 +125,7 @@ def _read_labelled() -> list[str]:
 
 def _run_stage(stage: str, folder: Path) -> Spent:
     """Run a stage as ``python -m pipeline STAGE`` in a workspace, whose data nobody records."""
-    env = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    env = {**os.environ, "PYTHONPATH": layout.python_path()}
     env.pop("MLFLOW_TRACKING_URI", None)
     started = time.perf_counter()
     process = subprocess.Popen(

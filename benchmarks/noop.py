@@ -1,12 +1,11 @@
-"""``python -m benchmarks.noop``: do scheduled runs with nothing to do leave the machine as it was?
+"""Do scheduled runs with nothing to do leave the machine as it was?
 
-Run it in a workspace whose stages are current. A Prefect server and a worker of its own run the
+Needs a workspace whose stages are current. A Prefect server and a worker of its own run the
 deployment `retrain` again and again, as its schedule would; the memory and open files of both, and
 the disk, are read after each run. What Prefect keeps of each run in its database is its record:
 its growth is stated, and is not a leak.
 """
 
-import argparse
 import contextlib
 import os
 import signal
@@ -25,6 +24,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from flows.server import free_port
 from pipeline import telemetry
 
+RUNS = 100
 _POOL = "flow"
 _WARM_RUNS = 3  # caches fill, libraries load
 _START_S = 120.0
@@ -42,6 +42,12 @@ class Reading(NamedTuple):
     server_files: int
     workspace_kb: float
     prefect_kb: float
+
+
+def compare(runs: int = RUNS) -> list[str]:
+    """Run the deployment again and again; return a Markdown table of what is in use meanwhile."""
+    assert runs > _WARM_RUNS, f"more than {_WARM_RUNS} runs are needed"
+    return table(measure(runs))
 
 
 def measure(runs: int) -> list[Reading]:
@@ -148,17 +154,3 @@ def table(readings: list[Reading]) -> list[str]:
     span = max(kept[-1].run - kept[0].run, 1)
     growth = [(last - first) / span for first, last in zip(kept[0], kept[-1], strict=True)]
     return [*lines, "| a run | " + " | ".join(f"{each:+,.2f}" for each in growth[1:]) + " |"]
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.noop", description=__doc__)
-    parser.add_argument("--runs", type=int, default=100)
-    runs = parser.parse_args().runs
-    if runs <= _WARM_RUNS:
-        parser.error(f"--runs: more than {_WARM_RUNS}")
-    print("\n".join(table(measure(runs))))
-
-
-if __name__ == "__main__":
-    main()

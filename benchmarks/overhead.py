@@ -1,6 +1,6 @@
-"""``python -m benchmarks.overhead``: what Prefect, DVC and MLflow cost over the bare stages.
+"""What Prefect, DVC and MLflow cost over the bare stages.
 
-Run it in a workspace whose data is recorded. In a copy of it every stage is still to do; the time
+Needs a workspace whose data is recorded. In a copy of it every stage is still to do; the time
 of one run of all of them, less the times of the stages themselves in that same run, is what the
 tools cost. A stage's own time is what it says in .charter/runs/STAGE.json: from its first line
 until its report is written, its imports included, without waiting for MLflow.
@@ -25,6 +25,21 @@ _WAYS = {
 _RUN_S = 300.0  # of the goal: at most 2% of a run of five minutes
 
 
+def compare() -> list[str]:
+    """Run each way once; return a Markdown table of seconds."""
+    stages = [node.name for node in graph.nodes()]
+    lines = [
+        "| run | s | the stages' own s | tools, s | a stage | share of a run of 5 minutes |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, command in _WAYS.items():
+        seconds, own = measure(command, stages)
+        tools = seconds - own
+        cells = [f"{seconds:.1f}", f"{own:.1f}", f"{tools:.1f}", f"{tools / len(stages):.2f}"]
+        lines.append(f"| `{name}` | {' | '.join(cells)} | {tools / _RUN_S:.1%} |")
+    return lines
+
+
 def measure(command: tuple[str, ...], stages: list[str]) -> tuple[float, float]:
     """Return the seconds of a run in a copy of the workspace, and of its stages themselves."""
     with tempfile.TemporaryDirectory() as home:
@@ -42,19 +57,3 @@ def measure(command: tuple[str, ...], stages: list[str]) -> tuple[float, float]:
         seconds = time.monotonic() - start
         runs = [json.loads((work / ".charter/runs" / f"{s}.json").read_text()) for s in stages]
         return seconds, sum(run["seconds"] for run in runs)
-
-
-def main() -> None:
-    """Print the table."""
-    stages = [node.name for node in graph.nodes()]
-    print("| run | s | the stages' own s | tools, s | a stage | share of a run of 5 minutes |")
-    print("|---|---|---|---|---|---|")
-    for name, command in _WAYS.items():
-        seconds, own = measure(command, stages)
-        tools = seconds - own
-        cells = [f"{seconds:.1f}", f"{own:.1f}", f"{tools:.1f}", f"{tools / len(stages):.2f}"]
-        print(f"| `{name}` | {' | '.join(cells)} | {tools / _RUN_S:.1%} |", flush=True)
-
-
-if __name__ == "__main__":
-    main()

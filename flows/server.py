@@ -11,14 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
-from pipeline import lifeline
+from pipeline import layout, lifeline
 
 _START_S = 120.0  # on a busy machine
 _LAST_S = 10.0
@@ -39,7 +38,7 @@ def at_hand(start: bool = True) -> Iterator[Callable[[], None]]:
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.server", port],
-        env={**os.environ, **_TEMPORARY, "PYTHONPATH": _python_path()},
+        env={**os.environ, **_TEMPORARY, "PYTHONPATH": layout.python_path()},
     )
     url = f"http://127.0.0.1:{port}/api"
     try:
@@ -62,11 +61,6 @@ def free_port() -> str:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return str(listener.getsockname()[1])
-
-
-def _python_path() -> str:
-    root = str(Path(__file__).parents[1])
-    return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
 
 
 def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from prefect import flow, get_client, task
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect import flow, task
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from flows import server
 from flows.retried import RETRIED
 from pipeline import lifeline, shards
 from pipeline.errors import InputError
@@ -64,10 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--address", help="of a Dask scheduler or Ray cluster that is there")
     parsed = parser.parse_args(arguments)
     run = do_shards.with_options(task_runner=runner(parsed.runner, parsed.address))
-    with get_client(sync_client=True) as client:  # a server for this run, where there is no other
-        url = str(client.api_url)
     try:
-        with temporary_settings({PREFECT_API_URL: url}):  # other processes use the same
+        with server.at_hand() as wait:
+            wait()
             run(os.environ.get("DVC_STAGE", "a stage"))
     except InputError as error:
         print(error, file=sys.stderr)

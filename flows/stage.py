@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +22,7 @@ from prefect.states import Completed
 
 from flows import markdown, mend
 from flows.retried import RETRIED
-from pipeline import shards
+from pipeline import layout, shards
 from pipeline.adapters import tracking
 from pipeline.errors import InputError
 
@@ -112,13 +111,11 @@ def _run_dvc(name: str, parent_run: str | None, options: Sequence[str]) -> bool:
 
 def _environment(parent_run: str | None) -> dict[str, str]:
     """Return what the stage is told; its shards are tasks on the server that this run is on."""
-    root = str(Path(__file__).parents[1])
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     parent = {tracking.PARENT_RUN: parent_run} if parent_run else {}
     command = shlex.join([sys.executable, "-m", "flows.shards"])
     with get_client(sync_client=True) as client:
         server = str(client.api_url)
-    own = {"PREFECT_API_URL": server, "PYTHONPATH": path, **parent}
+    own = {"PREFECT_API_URL": server, "PYTHONPATH": layout.python_path(), **parent}
     return {shards.COMMAND: command, **os.environ, **own}
 
 

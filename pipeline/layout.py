@@ -1,6 +1,9 @@
 """Where everything lies, relative to the repository's root (the working directory)."""
 
+import os
 from pathlib import Path
+
+_ROOT = Path(__file__).parents[1]  # of the code, wherever the working directory is
 
 # Inputs: tracked as one by data.dvc.
 DATA = Path("data")
@@ -49,3 +52,8 @@ def report_path(stage: str) -> Path:
 def run_path(stage: str) -> Path:
     """Return the path of what is known of a stage's last run but is no result: times, run id."""
     return RUNS / f"{stage}.json"
+
+
+def python_path() -> str:
+    """Return the PYTHONPATH by which a process finds this code, wherever it works."""
+    return os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))

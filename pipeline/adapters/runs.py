@@ -83,13 +83,11 @@ class _Recorder:
     def __init__(self, stage: str, section: Section) -> None:
         self._started = time.monotonic()
         self._run_file = RunFile(stage)
-        root = str(Path(__file__).parents[2])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.adapters.recorder", stage],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": layout.python_path()},
             text=True,
             start_new_session=True,  # Ctrl-C is for the stage, which then tells the recorder
         )

@@ -33,8 +33,8 @@ def mean_exposure(bits: np.ndarray, confidence: float, most: float = math.inf) -
 
     Exact where exposures are exponential, whatever their mean; where all are high they differ
     less, and it is wider than it need be, so it ends at ``most``, the bits of a secret that is
-    ranked first. ``detectable`` is the mean that `p_value` would find
-    below ``(1 - confidence) / 2`` with 80% power.
+    ranked first. ``detectable`` is the mean that `p_value` would find below
+    ``(1 - confidence) / 2`` with 80% power.
     """
     n, tail = len(bits), (1 - confidence) / 2
     if n == 0:
