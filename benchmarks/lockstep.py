@@ -1,13 +1,15 @@
 """Training loops that take turns, a step each: a slow moment of the machine hits them all."""
 
+import multiprocessing
 import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Pause = Callable[[], None]
 _WARM_STEPS = 3
+_ENDED = "the loop ended before the comparison"
 
 
 class _Stopped(BaseException):
@@ -44,7 +46,7 @@ class Loop:
     def _run(self, run: Callable[[Pause], None]) -> None:
         try:
             run(self._pause)
-            self._error = RuntimeError("the loop ended before the comparison")
+            self._error = RuntimeError(_ENDED)
         except _Stopped:
             return
         except BaseException as error:  # it is raised where `step` waits
@@ -56,6 +58,48 @@ class Loop:
         self._go.acquire()
         if self._stopped:
             raise _Stopped
+
+
+class Apart(Loop):
+    """A loop in a process of its own, which has its own allocator and threads.
+
+    ``run`` is a function that can be pickled, and goes on for ever.
+    """
+
+    def __init__(self, run: Callable[[Pause], None]) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._pipe, self._theirs = spawn.Pipe()
+        self._process = spawn.Process(target=_repeat, args=(run, self._theirs), daemon=True)
+
+    def step(self) -> float:
+        """Let the loop take one step; return its seconds."""
+        started = time.perf_counter()
+        if self._process.pid is None:
+            self._process.start()
+            self._theirs.close()  # so that the end of the process is the end of the pipe
+        else:
+            self._pipe.send(None)
+        error = self._pipe.recv()
+        if error:
+            raise error
+        return time.perf_counter() - started
+
+    def stop(self) -> None:
+        """End the loop where it waits."""
+        self._process.kill()
+        self._process.join()
+
+
+def _repeat(run: Callable[[Pause], None], pipe: Any) -> None:
+    def pause() -> None:
+        pipe.send(None)
+        pipe.recv()
+
+    try:
+        run(pause)
+        pipe.send(RuntimeError(_ENDED))
+    except Exception as error:
+        pipe.send(error)
 
 
 def time_steps(loops: Mapping[str, Loop], rounds: int) -> dict[str, list[float]]:

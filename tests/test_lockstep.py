@@ -1,8 +1,12 @@
 """Loops in turns, against what turns are: one at a time, in order, and an error where one waits."""
 
+import functools
+import os
+from pathlib import Path
+
 import pytest
 
-from benchmarks.lockstep import Loop, Pause, spread, time_steps
+from benchmarks.lockstep import Apart, Loop, Pause, spread, time_steps
 
 
 def _counting(name: str, log: list[str]) -> Loop:
@@ -35,6 +39,36 @@ def test_an_error_in_a_loop_is_raised_where_its_step_is_waited_for() -> None:
 def test_a_loop_that_ends_too_soon_says_so() -> None:
     with pytest.raises(RuntimeError, match="ended before"):
         Loop(lambda _: None).step()
+
+
+def _count_in_a_file(path: Path, pause: Pause) -> None:
+    while True:
+        with path.open("a") as log:
+            log.write(f"{os.getpid()}\n")
+        pause()
+
+
+def _fail(pause: Pause) -> None:
+    pause()
+    raise ValueError("the second step")
+
+
+def test_a_loop_apart_takes_its_steps_in_one_other_process(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    loop = Apart(functools.partial(_count_in_a_file, path))
+    steps = [loop.step() for _ in range(3)]
+    loop.stop()
+    seen = path.read_text().split()
+    assert len(steps) == len(seen) == 3
+    assert len(set(seen)) == 1
+    assert seen[0] != str(os.getpid())
+
+
+def test_an_error_in_a_loop_apart_is_raised_where_its_step_is_waited_for() -> None:
+    loop = Apart(_fail)
+    loop.step()
+    with pytest.raises(ValueError, match="the second step"):
+        loop.step()
 
 
 def test_the_spread_is_the_median_with_the_ends() -> None:

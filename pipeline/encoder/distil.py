@@ -36,7 +36,7 @@ def distil(student: Any, teacher: Any, plan: Plan, temperature: float, watch: Wa
     Raises:
         InputError: where the loss is not finite.
     """
-    optimisers = new_optimisers(student, (), plan.params)
+    optimisers = new_optimisers(student, (), plan.params, plan.precision)
     student.eval()
     tokens = 0
     for step in range(plan.steps):

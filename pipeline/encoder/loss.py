@@ -9,10 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from pipeline.encoder import bert
+from pipeline.encoder import model as models
 from pipeline.encoder.batches import Draw, Packing
+from pipeline.encoder.cross_entropy import linear_cross_entropy
 from pipeline.encoder.masking import UNUSED, MaskedBatch, mask_tokens
-from pipeline.encoder.model import masked_logits
-from pipeline.encoder.precision import Precision, autocast
+from pipeline.encoder.precision import Precision, autocast, compute_dtype
 from pipeline.encoder.tokens import Tokens
 
 _HELDOUT_RATE = 0.15  # whatever the training's, so that losses of two runs compare
@@ -22,13 +24,14 @@ _COUNT_IDS = 1 << 24  # ids counted at once
 
 
 class MaskedLoss(nn.Module):
-    """The loss as a module, so that what wraps a module (DDP, FSDP, compile) sees all of it."""
+    """The loss as a module, so that what wraps a module (DDP, FSDP) sees all of it."""
 
-    def __init__(self, model: Any, precision: Precision) -> None:
+    def __init__(self, model: Any, precision: Precision, by_module: bool = False) -> None:
+        """``by_module``: call each of the model's modules, as what wraps them needs it."""
         super().__init__()
         self.model = model
         self.training = model.training
-        self._precision = precision
+        self._precision, self._by_module = precision, by_module
 
     def forward(
         self,
@@ -38,11 +41,24 @@ class MaskedLoss(nn.Module):
         labels: torch.Tensor,
     ) -> torch.Tensor:
         """Return the loss of (B, T) ids and segments and (B, M) positions and labels, summed."""
+        output, asked = self.model.get_output_embeddings(), labels.flatten()
+        hidden = self._hidden_states(ids, segments)
         with autocast(ids.device, self._precision):
-            logits = masked_logits(self.model, ids, segments, positions)  # (B, M, V)
-        return F.cross_entropy(
-            logits.flatten(0, 1).float(), labels.flatten(), ignore_index=UNUSED, reduction="sum"
-        )
+            given = models.transformed(self.model, hidden, positions)
+            if not torch.is_grad_enabled():
+                logits = output(given).float()  # (B * M, V)
+                return F.cross_entropy(logits, asked, ignore_index=UNUSED, reduction="sum")
+        given = given.to(compute_dtype(output.weight, self._precision))
+        return linear_cross_entropy(given, output.weight, output.bias, asked)
+
+    def _hidden_states(self, ids: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
+        model = self.model
+        if bert.can_run(model, ids.shape[1]) and not self._by_module:
+            places = models.count_positions(segments)
+            dtype = compute_dtype(model.get_output_embeddings().weight, self._precision)
+            return bert.hidden_states(model, ids, segments, places, dtype)
+        with autocast(ids.device, self._precision):
+            return models.hidden_states(model, ids, segments)
 
 
 def masked_loss(model: Any, batch: MaskedBatch, precision: Precision) -> torch.Tensor:

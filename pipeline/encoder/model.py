@@ -19,10 +19,10 @@ from pipeline.params import PretrainParams
 
 HEAD_WIDTH = 64  # of an attention head; narrower models have one head
 
-# model_type -> the modules between the encoder's last hidden state and the logits
-_HEADS: Mapping[str, Callable[[Any], nn.Module]] = {
-    "bert": lambda model: model.cls,
-    "modernbert": lambda model: nn.Sequential(model.head, model.decoder),
+# model_type -> the module between the encoder's last hidden state and the output layer
+_TRANSFORMS: Mapping[str, Callable[[Any], nn.Module]] = {
+    "bert": lambda model: model.cls.predictions.transform,
+    "modernbert": lambda model: model.head,
 }
 DROPOUTS: Mapping[str, tuple[str, ...]] = {  # model_type -> what its config calls them
     "bert": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
@@ -95,8 +95,8 @@ def _read_config(params: PretrainParams) -> Any:
 
 
 def _check_config(config: Any, params: PretrainParams, vocabulary: Vocabulary) -> None:
-    if config.model_type not in _HEADS:
-        known = " or ".join(_HEADS)
+    if config.model_type not in _TRANSFORMS:
+        known = " or ".join(_TRANSFORMS)
         raise InputError(f"pretrain.init: {params.init} is a {config.model_type}; use {known}")
     if vocabulary.size > config.vocab_size:
         raise InputError(
@@ -167,18 +167,24 @@ def hidden_states(model: Any, ids: torch.Tensor, segments: torch.Tensor) -> torc
     hidden: torch.Tensor = model.base_model(
         input_ids=ids,
         attention_mask=_attention_mask(model.config, segments),
-        position_ids=_count_positions(segments),
+        position_ids=count_positions(segments),
     ).last_hidden_state
     return hidden
 
 
 def logits_at(model: Any, hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """Return the head's logits at the positions, (B, M, V); see `masked_logits`."""
+    logits: torch.Tensor = model.get_output_embeddings()(transformed(model, hidden, positions))
+    return logits.reshape(*positions.shape, -1)
+
+
+def transformed(model: Any, hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """Return what the output layer is given at the positions, (B * M, H); see `masked_logits`."""
     B, T, H = hidden.shape
     flat = positions + T * torch.arange(B, device=positions.device)[:, None]
-    asked = hidden.reshape(B * T, H).index_select(0, flat.reshape(-1))  # (B * M, H)
-    logits: torch.Tensor = _HEADS[model.config.model_type](model)(asked)
-    return logits.reshape(*positions.shape, -1)
+    asked = hidden.reshape(B * T, H).index_select(0, flat.reshape(-1))
+    given: torch.Tensor = _TRANSFORMS[model.config.model_type](model)(asked)
+    return given
 
 
 def _attention_mask(config: Any, segments: torch.Tensor) -> Any:
@@ -191,7 +197,7 @@ def _attention_mask(config: Any, segments: torch.Tensor) -> Any:
     return {"full_attention": same, "sliding_attention": same & near}
 
 
-def _count_positions(segments: torch.Tensor) -> torch.Tensor:
+def count_positions(segments: torch.Tensor) -> torch.Tensor:
     """Return each token's position in its segment, (B, T), from 0."""
     place = torch.arange(segments.shape[1], device=segments.device).expand_as(segments)
     begins = torch.ones_like(segments, dtype=torch.bool)

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from pipeline.encoder.precision import best_precision
+from pipeline.encoder.precision import Precision, compute_dtype
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
@@ -18,11 +18,19 @@ class Muon(torch.optim.Optimizer):
     Each step is that of Nesterov's momentum with all its singular values brought near 1, scaled as
     AdamW's is (Liu et al. 2025, "Muon is Scalable for LLM Training", eq. 4), so that one learning
     rate and one weight decay serve both. ``torch.optim.Muon`` is the same; it multiplies in
-    bfloat16 everywhere, which is many times slower where the processor does not have it.
+    bfloat16 everywhere, which is many times slower where the processor does not have it. Here
+    ``precision`` says in what.
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.95) -> None:
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.95,
+        precision: Precision = "float32",
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": 0.0})
+        self._precision = precision
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -36,21 +44,21 @@ class Muon(torch.optim.Optimizer):
                 if not state:
                     state["momentum"] = torch.zeros_like(weights)
                 state["momentum"].lerp_(weights.grad, 1 - momentum)
-                step = orthogonalise(weights.grad.lerp(state["momentum"], momentum))
+                step = weights.grad.lerp(state["momentum"], momentum)
+                step = orthogonalise(step, compute_dtype(step, self._precision))
                 scale = _ADAM_RMS * max(weights.shape) ** 0.5
                 weights.mul_(1 - group["lr"] * group["weight_decay"])
                 weights.add_(step, alpha=-group["lr"] * scale)
 
 
-def orthogonalise(matrix: torch.Tensor) -> torch.Tensor:
+def orthogonalise(matrix: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Return U V' of the singular value decomposition U S V' of a matrix (m, n), roughly.
 
     Newton-Schulz iteration of fifth order; the coefficients are Jordan's, chosen for a fast start:
-    singular values end between 0.7 and 1.2.
+    singular values end between 0.7 and 1.2. Products are of ``dtype``.
     """
     a, b, c = _NEWTON_SCHULZ
-    low = best_precision(matrix.device) == "bfloat16"
-    X = matrix.to(torch.bfloat16 if low else torch.float32)
+    X = matrix.to(dtype)
     X = X.T if matrix.shape[0] > matrix.shape[1] else X
     X = X / (X.norm() + 1e-7)
     for _ in range(_ITERATIONS):

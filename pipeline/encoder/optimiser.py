@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from pipeline.encoder.muon import Muon
+from pipeline.encoder.precision import Precision
 from pipeline.params import PretrainParams
 
 _BETAS = (0.9, 0.999)  # Devlin et al. 2019, appendix A.2
@@ -19,12 +20,18 @@ _MOMENTS = ("exp_avg", "exp_avg_sq", "step", "momentum")
 Optimisers = tuple[torch.optim.Optimizer, ...]  # each parameter is in one of them
 
 
-def new_optimisers(model: nn.Module, new: Collection[str], params: PretrainParams) -> Optimisers:
+def new_optimisers(
+    model: nn.Module,
+    new: Collection[str],
+    params: PretrainParams,
+    precision: Precision = "float32",
+) -> Optimisers:
     """Return the optimisers of the model's parameters; those named in ``new`` have the head's rate.
 
     Vectors (biases, norms) are not decayed; matrices and embeddings are, as in BERT. From
     scratch everything is new, and the one rate is ``params.learning_rate``. With Muon it takes
-    the matrices, and AdamW the embeddings, the output layer and the vectors, as Jordan advises.
+    the matrices, multiplied in ``precision``, and AdamW the embeddings, the output layer and the
+    vectors, as Jordan advises.
     """
     head = set() if params.init == "scratch" else set(new)
     groups: dict[tuple[bool, float, float], list[nn.Parameter]] = collections.defaultdict(list)
@@ -37,7 +44,7 @@ def new_optimisers(model: nn.Module, new: Collection[str], params: PretrainParam
     for (muon, peak, decay), members in groups.items():
         given[muon].append({"params": members, "peak": peak, "weight_decay": decay})
     adamw = torch.optim.AdamW(given[False], betas=_BETAS, eps=_EPSILON, fused=True)
-    return (adamw, Muon(given[True])) if given[True] else (adamw,)
+    return (adamw, Muon(given[True], precision=precision)) if given[True] else (adamw,)
 
 
 def schedule(step: int, steps: int, warmup_share: float) -> float:

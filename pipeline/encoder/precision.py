@@ -24,6 +24,11 @@ def use_tensor_cores(device: torch.device) -> None:
         torch.set_float32_matmul_precision("high")
 
 
+def compute_dtype(weights: torch.Tensor, precision: Precision) -> torch.dtype:
+    """Return the type that products of these weights have."""
+    return torch.bfloat16 if precision == "bfloat16" else weights.dtype
+
+
 def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[None]:
     """Return the context in which a forward pass has this precision; weights stay float32."""
     if precision == "float32":

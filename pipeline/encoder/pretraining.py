@@ -20,6 +20,7 @@ from torch import nn
 
 from pipeline.encoder import checkpoint as checkpoints
 from pipeline.encoder import ranks as groups
+from pipeline.encoder.allocator import keep_freed_memory
 from pipeline.encoder.batches import WHOLE, Draw, Packing, Share, step_sequences
 from pipeline.encoder.checkpoint import Checkpoint
 from pipeline.encoder.loss import MaskedLoss, batch_loss, mean_loss
@@ -147,12 +148,16 @@ class _Trained:
 def _set_up(start: Start, plan: Plan) -> _Trained:
     ranks, sharding = groups.join(), plan.params.sharding
     use_tensor_cores(ranks.device)
+    keep_freed_memory()
     if plan.params.gradient_checkpointing:
         start.model.activation_checkpointing_enable({"use_reentrant": False})
     spread = ranks.num_processes > 1 and sharding != "none"
     model = groups.set_aside(start.model) if spread else start.model
-    objective = groups.spread(MaskedLoss(model, plan.precision), ranks, sharding)
-    return _Trained(model, objective, new_optimisers(model, start.new, plan.params), ranks)
+    by_module = spread or plan.params.gradient_checkpointing
+    loss = MaskedLoss(model, plan.precision, by_module)
+    objective = groups.spread(loss, ranks, sharding)
+    optimisers = new_optimisers(model, start.new, plan.params, plan.precision)
+    return _Trained(model, objective, optimisers, ranks)
 
 
 def _evaluate(trained: _Trained, plan: Plan) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.encoder.loss import masked_loss
+from pipeline.encoder.loss import MaskedLoss, batch_loss
 from pipeline.encoder.masking import MaskedBatch
 from pipeline.encoder.model import untrained_model
 from pipeline.encoder.precision import Precision
@@ -68,6 +68,7 @@ def unit_importance(
     the unit's activations a (T,) were 0; L is the sum over its masked tokens.
     """
     layers = model.base_model.encoder.layer
+    objective = MaskedLoss(model, precision, by_module=True)  # whose hooks are called
     total = torch.zeros(len(layers), model.config.intermediate_size, device=model.device)
     kept: list[torch.Tensor] = []
     hooks = [
@@ -78,7 +79,7 @@ def unit_importance(
     try:
         for batch in batches:
             kept.clear()
-            masked_loss(model, batch, precision).backward()
+            batch_loss(objective, batch, model.device).backward()
             for place, activation in enumerate(kept):  # each (B, T, I)
                 assert activation.grad is not None
                 total[place] += (activation.detach() * activation.grad).sum(dim=1).abs().sum(dim=0)

@@ -9,7 +9,7 @@ from ranked import train
 from toy_model import pretrain_params, toy_plan, toy_start
 
 from pipeline.encoder.digest import digest_weights
-from pipeline.encoder.loss import masked_loss
+from pipeline.encoder.loss import MaskedLoss, batch_loss
 
 
 @pytest.mark.parametrize("architecture", ["bert", "modernbert"])
@@ -44,6 +44,7 @@ def test_less_than_half_is_kept_for_the_backward_pass_of_eight_layers() -> None:
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            masked_loss(model, toy_plan(params).batch(0), "float32")
+            loss = MaskedLoss(model, "float32", by_module=True)
+            batch_loss(loss, toy_plan(params).batch(0), model.device)
         kept.append(sum(tensor.untyped_storage().nbytes() for tensor in saved.values()))
     assert kept[1] < kept[0] / 2

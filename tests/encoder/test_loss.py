@@ -71,7 +71,7 @@ def test_gradient_is_the_slope_of_the_loss_in_float64() -> None:
     generator = torch.Generator().manual_seed(0)
 
     def loss() -> torch.Tensor:
-        logits = losses.masked_logits(
+        logits = losses.models.masked_logits(
             model, *map(torch.from_numpy, (batch.ids, batch.segments, batch.positions))
         )
         return torch.nn.functional.cross_entropy(
