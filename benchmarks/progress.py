@@ -21,7 +21,7 @@ from pipeline.encoder.pretraining import pretrain
 from pipeline.encoder.watch import Position, Unwatched, Watch
 from pipeline.stages.pretrain import Progress
 
-SHAPE = Shape("BERT-mini 4x256, V=8k", 4, 256, 8192, 2)  # steps as short as they come
+SHAPE = Shape("BERT-mini 4x256, V=8k", 4, 256, 8192, 2, 2)  # steps as short as they come
 STEPS, WARM_STEPS = 400, 10
 _RECORDER_S = 120.0  # to start, at most
 

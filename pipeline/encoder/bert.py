@@ -50,29 +50,68 @@ def hidden_states(
 
 
 def _additive_mask(segments: torch.Tensor, heads: int, dtype: torch.dtype) -> torch.Tensor:
-    """Return 0 where a token sees another and minus infinity elsewhere, (B * heads, T, T)."""
+    """Return 0 where a token sees another and minus infinity elsewhere, (heads * B, T, T)."""
     apart = segments[:, :, None] != segments[:, None, :]
     mask = torch.zeros(apart.shape, dtype=dtype).masked_fill_(apart, float("-inf"))
-    return mask.repeat_interleave(heads, 0)
+    return mask.repeat(heads, 1, 1)
 
 
 def _attend(block: Any, hidden: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
-    (B, T, H), dtype = hidden.shape, hidden.dtype
     three = (block.self.query, block.self.key, block.self.value)
-    weight = torch.cat([linear.weight.to(dtype) for linear in three])
-    bias = torch.cat([linear.bias.to(dtype) for linear in three])
-    split = F.linear(hidden, weight, bias).view(B, T, 3, heads, H // heads)
-    query, key, value = split.permute(2, 0, 3, 1, 4).reshape(3, B * heads, T, H // heads)
-    scale = (H // heads) ** -0.5
-    scores = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=scale)
-    mixed = torch.bmm(torch.softmax(scores, -1), value)  # (B * heads, T, H / heads)
-    joined = mixed.view(B, heads, T, -1).transpose(1, 2).reshape(B, T, H)
-    return _norm(block.output.LayerNorm, hidden + _linear(block.output.dense, joined))
+    weight = torch.cat([linear.weight.to(hidden.dtype) for linear in three])
+    bias = torch.cat([linear.bias.to(hidden.dtype) for linear in three])
+    mixed = _Attention.apply(F.linear(hidden, weight, bias), mask, heads)
+    return _norm(block.output.LayerNorm, _linear(block.output.dense, mixed).add_(hidden))
+
+
+class _Attention(torch.autograd.Function):
+    """softmax(QK' / sqrt(D) + mask) V of Q, K and V side by side, (B, T, 3 H), to (B, T, H).
+
+    PyTorch's own backward pass of the same would copy the three gradients into one once more.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, joined: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
+        three = _split(joined, 3 * heads)
+        query, key, value = three.view(3, -1, *three.shape[1:])  # each (heads * B, T, D)
+        ctx.scale = three.shape[-1] ** -0.5
+        chance = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=ctx.scale).softmax(-1)
+        ctx.save_for_backward(three, chance)
+        return _join(chance @ value, heads)
+
+    @staticmethod
+    def backward(ctx: Any, of_mixed: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        three, chance = ctx.saved_tensors
+        gradient = torch.empty_like(three)
+        query, key, value = three.view(3, -1, *three.shape[1:])
+        of_query, of_key, of_value = gradient.view(3, *query.shape)
+        heads = len(query) // len(of_mixed)
+        of_mixed = _split(of_mixed, heads)
+        torch.bmm(chance.transpose(1, 2), of_mixed, out=of_value)
+        of_scores = torch._softmax_backward_data(
+            of_mixed @ value.transpose(1, 2), chance, -1, chance.dtype
+        )
+        scaled = {"beta": 0, "alpha": ctx.scale}
+        torch.baddbmm(of_query, of_scores, key, **scaled, out=of_query)
+        torch.baddbmm(of_key, of_scores.transpose(1, 2), query, **scaled, out=of_key)
+        return _join(gradient, 3 * heads), None, None
+
+
+def _split(joined: torch.Tensor, heads: int) -> torch.Tensor:
+    """Return (B, T, heads * D) as (heads * B, T, D)."""
+    B, T, width = joined.shape
+    return joined.view(B, T, heads, -1).permute(2, 0, 1, 3).reshape(heads * B, T, width // heads)
+
+
+def _join(split: torch.Tensor, heads: int) -> torch.Tensor:
+    """Return (heads * B, T, D) as (B, T, heads * D)."""
+    _, T, D = split.shape
+    return split.view(heads, -1, T, D).permute(1, 2, 0, 3).reshape(-1, T, heads * D)
 
 
 def _feed_forward(layer: Any, hidden: torch.Tensor) -> torch.Tensor:
     inner = F.gelu(_linear(layer.intermediate.dense, hidden))
-    return _norm(layer.output.LayerNorm, hidden + _linear(layer.output.dense, inner))
+    return _norm(layer.output.LayerNorm, _linear(layer.output.dense, inner).add_(hidden))
 
 
 def _linear(linear: nn.Linear, hidden: torch.Tensor) -> torch.Tensor:

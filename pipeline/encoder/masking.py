@@ -124,7 +124,7 @@ def _corrupt(
 ) -> npt.NDArray[np.int64]:
     shape = share.of * len(original), original.shape[1]
     choice = share.take(rng.random(shape))
-    ordinary_ids = np.setdiff1d(np.arange(vocabulary.size), vocabulary.special_ids)
-    redrawn = ordinary_ids[share.take(rng.integers(0, len(ordinary_ids), shape))]
+    ordinary = vocabulary.ordinary_ids
+    redrawn = ordinary[share.take(rng.integers(0, len(ordinary), shape))]
     kept = np.where(choice < _MASK_SHARE + _RANDOM_SHARE, redrawn, original)
     return np.where(choice < _MASK_SHARE, vocabulary.mask_id, kept)

@@ -1,6 +1,7 @@
 """Token ids on disk, one flat ``.npy``: written and read in memory that does not grow with them."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,11 @@ class Vocabulary:
     mask_id: int
     special_ids: tuple[int, ...]  # these four, [UNK] and the like: never chosen, never drawn
     continuing_ids: tuple[int, ...] = ()  # tokens that go on with the word before them
+
+    @functools.cached_property
+    def ordinary_ids(self) -> npt.NDArray[np.int64]:
+        """The ids that are not special, in order."""
+        return np.setdiff1d(np.arange(self.size), self.special_ids)
 
 
 def ids_path(folder: Path, part: str) -> Path:
