@@ -45,7 +45,7 @@ class MaskedLoss(nn.Module):
         hidden = self._hidden_states(ids, segments)
         with autocast(ids.device, self._precision):
             given = models.transformed(self.model, hidden, positions)
-            if not torch.is_grad_enabled():
+            if torch.compiler.is_compiling() or not torch.is_grad_enabled():
                 logits = output(given).float()  # (B * M, V)
                 return F.cross_entropy(logits, asked, ignore_index=UNUSED, reduction="sum")
         given = given.to(compute_dtype(output.weight, self._precision))

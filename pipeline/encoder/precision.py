@@ -1,9 +1,13 @@
 """The arithmetic that a device is good at."""
 
 import contextlib
+import os
+import shutil
 from typing import Literal
 
 import torch
+
+from pipeline.errors import InputError
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -27,6 +31,15 @@ def use_tensor_cores(device: torch.device) -> None:
 def compute_dtype(weights: torch.Tensor, precision: Precision) -> torch.dtype:
     """Return the type that products of these weights have."""
     return torch.bfloat16 if precision == "bfloat16" else weights.dtype
+
+
+def check_compiler(device: torch.device) -> None:
+    """Raise `InputError` where torch.compile lacks the C++ compiler that a processor needs."""
+    compiler = os.environ.get("CXX", "g++")
+    if device.type == "cpu" and not shutil.which(compiler):
+        raise InputError(
+            f"pretrain.compile: no C++ compiler {compiler}; install one, or set it to false"
+        )
 
 
 def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[None]:

@@ -36,7 +36,7 @@ from pipeline.encoder.optimiser import (
     take_step,
     write_moments,
 )
-from pipeline.encoder.precision import Precision, use_tensor_cores
+from pipeline.encoder.precision import Precision, check_compiler, use_tensor_cores
 from pipeline.encoder.watch import Position, Watch
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
@@ -155,6 +155,9 @@ def _set_up(start: Start, plan: Plan) -> _Trained:
     model = groups.set_aside(start.model) if spread else start.model
     by_module = spread or plan.params.gradient_checkpointing
     loss = MaskedLoss(model, plan.precision, by_module)
+    if plan.params.compile:
+        check_compiler(ranks.device)
+        loss.compile(dynamic=False, fullgraph=True)
     objective = groups.spread(loss, ranks, sharding)
     optimisers = new_optimisers(model, start.new, plan.params, plan.precision)
     return _Trained(model, objective, optimisers, ranks)

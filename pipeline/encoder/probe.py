@@ -1,6 +1,7 @@
 """How long a run will take and how much memory, from its first steps."""
 
 import contextlib
+import math
 import resource
 import sys
 import tempfile
@@ -24,6 +25,7 @@ class Probe:
 
     parameters: int
     steps: int  # taken
+    first_step_s: float  # with all that is done once: compiling, where that is asked for
     tokens_per_s: float  # after the first step, which also warms up
     seconds: float  # of the whole run, held-out losses and checkpoints left out
     peak_mib: float  # of this process, or of its GPU where there is one
@@ -56,6 +58,7 @@ def probe(start: Start, plan: Plan, seconds: float) -> Probe:
 
     A run of one step tells no rate: the plan must have two.
     """
+    started = time.perf_counter()
     watch = _Stopwatch(seconds)
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(_EnoughError):
         pretrain(start, plan, Path(folder), watch)
@@ -64,10 +67,18 @@ def probe(start: Start, plan: Plan, seconds: float) -> Probe:
     return Probe(
         parameters=sum(weights.numel() for weights in start.model.parameters()),
         steps=len(watch.times),
+        first_step_s=watch.times[0] - started,
         tokens_per_s=rate,
         seconds=plan.params.tokens / rate,
         peak_mib=_peak_mib(start.model.device),
     )
+
+
+def pays_from_tokens(plain: Probe, compiled: Probe) -> float:
+    """Return the tokens from which a run is sooner done if it compiles first: infinite if none."""
+    saved_s = 1 / plain.tokens_per_s - 1 / compiled.tokens_per_s  # a token
+    extra_s = max(0.0, compiled.first_step_s - plain.first_step_s)
+    return extra_s / saved_s if saved_s > 0 else math.inf
 
 
 def _peak_mib(device: torch.device) -> float:

@@ -23,6 +23,7 @@ class PretrainParams(Section):
     batch_sequences: int = pydantic.Field(gt=0)  # sequences an optimiser step; auto: by the size
     accumulate: int = pydantic.Field(gt=0)  # micro-batches an optimiser step
     processes: int = pydantic.Field(1, gt=0)  # that the stage starts here, one a GPU
+    compile: bool = False  # by torch.compile: `pretrain --estimate` says from what length it pays
     gradient_checkpointing: bool = False  # layers are computed again in the backward pass: memory
     sharding: Literal["none", "full"] = "none"  # full: each holds its part of the weights (FSDP)
     tokens: int = pydantic.Field(ge=0)  # training tokens in all; 0 keeps the initial weights
@@ -51,6 +52,15 @@ class PretrainParams(Section):
         if self.optimiser == "muon" and self.sharding == "full":
             raise ValueError(
                 "optimiser muon needs whole matrices; set sharding: none, or optimiser: adamw"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _compiles_the_whole_step(self) -> "PretrainParams":
+        if self.compile and (self.sharding == "full" or self.gradient_checkpointing):
+            raise ValueError(
+                "compile takes the loss as one graph; set sharding: none and "
+                "gradient_checkpointing: false, or compile: false"
             )
         return self
 

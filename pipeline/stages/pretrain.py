@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pipeline.encoder.digest import digest_weights, encoder_digest
 from pipeline.encoder.loading import device
 from pipeline.encoder.precision import best_precision
 from pipeline.encoder.pretraining import Plan, pretrain
-from pipeline.encoder.probe import probe
+from pipeline.encoder.probe import Probe, pays_from_tokens, probe
 from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
 from pipeline.encoder.watch import Position
 from pipeline.errors import InputError
@@ -66,6 +67,24 @@ def estimate(params: PretrainParams) -> str:
         f"{found.tokens_per_s:,.0f} tokens/s over {found.steps} steps: "
         f"{found.seconds / 60:,.1f} minutes in all\n"
         f"{found.peak_mib:,.0f} MiB of memory at most, in each process"
+        f"{_estimate_compiled(start, plan, found)}"
+    )
+
+
+def _estimate_compiled(start: models.Start, plan: Plan, plain: Probe) -> str:
+    """Say whether this run would be sooner done if it were compiled."""
+    changed = plan.params.model_dump() | {"compile": True}
+    try:
+        compiled = probe(start, replace(plan, params=PretrainParams(**changed)), _PROBE_S)
+    except ValueError:  # what else is asked for rules it out
+        return ""
+    except InputError as error:
+        return f"\n{error}"
+    extra_s, tokens = compiled.first_step_s - plain.first_step_s, pays_from_tokens(plain, compiled)
+    pays = f"pays from {tokens:,.0f} tokens on" if math.isfinite(tokens) else "does not pay"
+    return (
+        f"\npretrain.compile: {compiled.tokens_per_s:,.0f} tokens/s after {extra_s:,.0f} s of "
+        f"compiling; it {pays}"
     )
 
 
