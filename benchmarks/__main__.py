@@ -34,7 +34,8 @@ _TITLE = """# Results
 
 Ratios against named rivals, timed in turns in one process; written by `python -m benchmarks`.
 
-No GPU and no processor with bfloat16 was at hand: what they would give is not measured.
+No GPU was at hand, and a processor with bfloat16 only where a section names it: what they would
+give elsewhere is not measured.
 """
 
 

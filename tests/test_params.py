@@ -35,6 +35,7 @@ BAD = [  # key to set, value, what the message must name
     ("validate.labels", "negative", "validate.labels"),
     ("validate.severity", {"schema": "fatal"}, "validate.severity.schema"),
     ("features.pooling", "max", "features.pooling"),
+    ("features.precision", "float16", "features.precision"),
     ("finetune.mode", "half", "finetune.mode"),
     ("finetune.mitigation", "massage", "finetune.mitigation"),
     ("audit.mitigation.constraint", "parity", "audit.mitigation.constraint"),

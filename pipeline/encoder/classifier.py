@@ -45,7 +45,7 @@ class Classifier:
 def load(pretrain_dir: Path, finetune_dir: Path, features: FeaturesParams) -> Classifier:
     """Load what finetune wrote: a head on the encoder of ``pretrain_dir``, or a whole model.
 
-    A head's features come from the cache where it holds them.
+    A head's features are of float32, as in the bundle, and come from the cache where it holds them.
 
     Raises:
         InputError: where a stage has not run, or what they wrote does not fit.
@@ -53,7 +53,7 @@ def load(pretrain_dir: Path, finetune_dir: Path, features: FeaturesParams) -> Cl
     whole = finetune_dir / "model"
     if whole.is_dir():
         return load_stock(whole)
-    extractor = load_extractor(pretrain_dir / "model", features, layout.FEATURE_CACHE)
+    extractor = load_extractor(pretrain_dir / "model", features.exact, layout.FEATURE_CACHE)
     head = load_head(finetune_dir)
     width = extractor.encoder.config.hidden_size
     if head.output.in_features != width:

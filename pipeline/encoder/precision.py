@@ -6,6 +6,7 @@ import shutil
 from typing import Literal
 
 import torch
+from torch import nn
 
 from pipeline.errors import InputError
 
@@ -20,6 +21,18 @@ def best_precision(device: torch.device) -> Precision:
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     able = torch.cpu.get_capabilities()
     return "bfloat16" if any(able.get(name) for name in _CPU_BFLOAT16) else "float32"
+
+
+def choose_precision(asked: Precision | Literal["auto"], device: torch.device) -> Precision:
+    """Return the precision asked for; of ``auto``, the device's best."""
+    return best_precision(device) if asked == "auto" else asked
+
+
+def round_linear(model: nn.Module) -> None:
+    """Round the weights of linear layers to bfloat16, once: autocast would at every call."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            module.to(torch.bfloat16)
 
 
 def use_tensor_cores(device: torch.device) -> None:

@@ -83,6 +83,12 @@ class FeaturesParams(Section):
     pooling: Literal["mean", "cls"]
     max_len_tokens: int = pydantic.Field(ge=8)
     batch_tokens: int = pydantic.Field(gt=0)  # padded tokens a batch
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"  # auto: the device's best
+
+    @property
+    def exact(self) -> "FeaturesParams":
+        """The same in float32, as the classifier is that is measured and shipped."""
+        return self.model_copy(update={"precision": "float32"})
 
 
 class PrivateParams(Section):

@@ -43,6 +43,7 @@ from pipeline.reports.model import (
     PairedTest,
     PretrainReport,
     PrivateFit,
+    Rounding,
     Scores,
 )
 from pipeline.reports.privacy import CanaryReport, Exposure, Membership, PrivacyReport
@@ -86,6 +87,7 @@ __all__ = [
     "Probe",
     "PronounScore",
     "Report",
+    "Rounding",
     "Scores",
     "Split",
     "SplitReport",

@@ -36,6 +36,14 @@ class PretrainReport(Report):
     encoder_digest: str  # SHA-256 of the weights, by name
 
 
+class Rounding(Report):
+    """Features in bfloat16 against the same in float32, of texts drawn by hash."""
+
+    texts: int
+    difference: float  # the largest; a feature's entries have mean 0 and variance 1
+    cosine: float  # the least, of a text's two features
+
+
 class FeaturesReport(Report):
     """Of the stage features."""
 
@@ -45,6 +53,8 @@ class FeaturesReport(Report):
     truncated_texts: int  # longer than max_len_tokens
     pooling: Literal["mean", "cls"]
     max_len_tokens: int
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the encoder's products
+    rounding: Rounding | None = None  # None: the features are of float32
     encoder_digest: str  # equals PretrainReport.encoder_digest
 
 

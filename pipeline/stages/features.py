@@ -3,14 +3,16 @@
 import numpy as np
 
 from pipeline import files, layout, reports
-from pipeline.adapters import rows
-from pipeline.encoder.features import load_extractor, tokenise
+from pipeline.adapters import rows, sample
+from pipeline.encoder.features import Extractor, load_extractor, tokenise
+from pipeline.encoder.rounding import check_rounding
 from pipeline.errors import InputError
 from pipeline.params import FeaturesParams
-from pipeline.reports import CompressReport, FeaturesReport
+from pipeline.reports import CompressReport, FeaturesReport, Rounding
 from pipeline.track import Track
 
 PARTS = ("train", "validation", "test")
+_COMPARED_TEXTS = 64  # in both precisions
 
 
 def run(params: FeaturesParams, track: Track) -> FeaturesReport:
@@ -19,7 +21,8 @@ def run(params: FeaturesParams, track: Track) -> FeaturesReport:
     The encoder is in eval mode: its dropout is off, so that a text has one vector.
 
     Raises:
-        InputError: where an earlier stage has not run, or the encoder is not what was reported.
+        InputError: where an earlier stage has not run, the encoder is not what was reported, or
+            bfloat16 takes its features too far from float32's.
     """
     folder = layout.encoder_dir()
     extractor = load_extractor(folder / "model", params, layout.FEATURE_CACHE)
@@ -30,6 +33,7 @@ def run(params: FeaturesParams, track: Track) -> FeaturesReport:
         track.dataset(part, rows.split_path(part), len(read.ids), read.digest)
     texts = [text for read in parts.values() for text in read.texts]
     tokens = tokenise(texts, extractor.tokenizer, params.max_len_tokens)
+    rounding = _check_rounding(extractor, texts)
     features = extractor.features(texts, lambda done, total: track.progress(done, total, "texts"))
     _write(parts, features)
     return FeaturesReport(
@@ -39,8 +43,19 @@ def run(params: FeaturesParams, track: Track) -> FeaturesReport:
         truncated_texts=tokens.truncated,
         pooling=params.pooling,
         max_len_tokens=params.max_len_tokens,
+        precision=extractor.precision,
+        rounding=rounding,
         encoder_digest=extractor.digest,
     )
+
+
+def _check_rounding(extractor: Extractor, texts: list[str]) -> Rounding | None:
+    """Compare some texts in both precisions, before all are run; float32 is not compared."""
+    if extractor.precision == "float32":
+        return None
+    drawn = sample.draw(list(dict.fromkeys(texts)), _COMPARED_TEXTS, str)
+    exact = load_extractor(extractor.folder, extractor.params.exact, layout.FEATURE_CACHE)
+    return check_rounding(exact.features(drawn), extractor.features(drawn))
 
 
 def _write(parts: dict[str, rows.Rows], features: np.ndarray) -> None:

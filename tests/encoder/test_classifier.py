@@ -79,6 +79,15 @@ def test_a_head_answers_for_its_encoders_features() -> None:
     assert list(Path(".charter/features").iterdir())
 
 
+def test_what_is_evaluated_is_in_float32_whatever_heads_are_fitted_to() -> None:
+    stages = _write_stages()
+    said = [
+        load(*stages, features_params(precision=each)).probabilities(TEXTS)
+        for each in ("float32", "bfloat16")
+    ]
+    np.testing.assert_array_equal(*said)
+
+
 def test_a_head_of_another_width_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="head is 8 wide and the encoder 16"):
         load(*_write_stages(width=8), features_params())

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from toy_labels import features_params, toy_texts, write_encoder
 from toy_model import toy_tokenizer
 
-from pipeline import files
+from pipeline import files, shards
 from pipeline.encoder.features import Extractor, batches, compute_shard, load_extractor, tokenise
-from pipeline.encoder.loading import load_encoder
+from pipeline.encoder.loading import device, load_encoder
+from pipeline.encoder.precision import best_precision
 from pipeline.errors import InputError
 
 TEXTS = toy_texts(60)[0]
 LAST_BITS = 1e-6  # batches of other sizes: 0 was measured with MiniLM on AVX2, but is not promised
+BFLOAT16 = 1e-3  # how far it may move an entry of the toy's features; 1e-4 was measured
 
 
 @pytest.fixture(scope="module", params=["bert", "modernbert"])
@@ -62,6 +64,35 @@ def test_padding_and_its_mask_would_give_the_same_features(model_dir: Path, tmp_
     np.testing.assert_allclose(features, expected, atol=1e-5)
 
 
+def test_float32_is_bit_for_bit_what_transformers_and_torch_compute(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    ids = toy_tokenizer()(TEXTS, truncation=True, max_length=12)["input_ids"]
+    length = max(map(len, ids))
+    same = [place for place, text in enumerate(ids) if len(text) == length]
+    features = _extract(model_dir, tmp_path, batch_tokens=len(same) * length).features(
+        [TEXTS[place] for place in same]
+    )
+    batch = torch.tensor([ids[place] for place in same])
+    with torch.inference_mode():
+        mean = load_encoder(model_dir)(input_ids=batch).last_hidden_state.mean(dim=1)
+        expected = torch.nn.functional.layer_norm(mean, mean.shape[-1:], eps=1e-12)
+    np.testing.assert_array_equal(features, expected)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_bfloat16_is_a_rounding_of_the_float32_feature_by_hand(
+    model_dir: Path, tmp_path: Path, pooling: str
+) -> None:
+    features = _extract(model_dir, tmp_path, pooling=pooling, precision="bfloat16").features(TEXTS)
+    assert features.dtype == np.float32
+    apart = [
+        np.abs(row - _by_hand(model_dir, text, pooling)).max()
+        for text, row in list(zip(TEXTS, features, strict=True))[:8]
+    ]
+    assert 5 * LAST_BITS < max(apart) < BFLOAT16
+
+
 def test_dropout_is_off_so_that_a_text_has_one_vector(model_dir: Path, tmp_path: Path) -> None:
     extractor = _extract(model_dir, tmp_path / "a")
     assert not any(module.training for module in extractor.encoder.modules())
@@ -71,14 +102,15 @@ def test_dropout_is_off_so_that_a_text_has_one_vector(model_dir: Path, tmp_path:
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 50, 10_000])
+@pytest.mark.parametrize(("precision", "atol"), [("float32", LAST_BITS), ("bfloat16", BFLOAT16)])
 def test_neither_order_nor_batches_change_a_row(
-    model_dir: Path, tmp_path: Path, batch_tokens: int
+    model_dir: Path, tmp_path: Path, batch_tokens: int, precision: str, atol: float
 ) -> None:
-    features = _extract(model_dir, tmp_path / "a").features(TEXTS)
+    features = _extract(model_dir, tmp_path / "a", precision=precision).features(TEXTS)
     order = np.random.default_rng(0).permutation(len(TEXTS))
-    other = _extract(model_dir, tmp_path / "b", batch_tokens=batch_tokens)
+    other = _extract(model_dir, tmp_path / "b", batch_tokens=batch_tokens, precision=precision)
     permuted = other.features([TEXTS[place] for place in order])
-    np.testing.assert_allclose(permuted, features[order], atol=LAST_BITS)
+    np.testing.assert_allclose(permuted, features[order], atol=atol)
 
 
 def test_the_cache_equals_recomputation_bit_for_bit(model_dir: Path, tmp_path: Path) -> None:
@@ -133,6 +165,38 @@ def test_a_machine_that_has_another_encoder_at_that_path_is_refused(
     np.testing.assert_array_equal(np.load(done), _extract(model_dir, tmp_path).features(TEXTS))
 
 
+def test_a_machine_that_computes_a_part_does_not_choose_its_precision(
+    model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender's best is bfloat16, the other's float32, and what is asked for is ``auto``."""
+
+    def compute(asked: list[shards.Shard], _: shards.Progress) -> None:
+        assert len(asked) > 1
+        make_best("float32")
+        for shard in asked:
+            shards.do(shard)
+
+    def make_best(precision: str) -> None:
+        monkeypatch.setattr("pipeline.encoder.precision.best_precision", lambda _: precision)
+
+    monkeypatch.setattr("pipeline.encoder.features._CACHED_TEXTS", 20)
+    monkeypatch.setattr(shards, "are_sent", lambda: True)
+    monkeypatch.setattr(shards, "run", compute)
+    make_best("bfloat16")
+    sent = _extract(model_dir, tmp_path / "sent", precision="auto").features(TEXTS)
+    exact = _extract(model_dir, tmp_path / "exact").features(TEXTS)
+    assert 5 * LAST_BITS < np.abs(sent - exact).max() < BFLOAT16
+
+
+def test_auto_shares_the_key_of_the_precision_that_is_best_here(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    automatic = _extract(model_dir, tmp_path, precision="auto")
+    best = _extract(model_dir, tmp_path, precision=best_precision(device()))
+    assert automatic.cache_path == best.cache_path
+    assert automatic.precision == best.precision
+
+
 def test_the_key_changes_with_all_that_a_feature_depends_on(tmp_path: Path) -> None:
     first, other = (write_encoder(tmp_path / str(seed), seed=seed) for seed in (1, 2))
     cased = shutil.copytree(first, tmp_path / "cased")
@@ -144,6 +208,7 @@ def test_the_key_changes_with_all_that_a_feature_depends_on(tmp_path: Path) -> N
         _extract(cased, tmp_path),
         _extract(first, tmp_path, pooling="cls"),
         _extract(first, tmp_path, max_len_tokens=11),
+        _extract(first, tmp_path, precision="bfloat16"),
     ]
     assert len({extractor.cache_path for extractor in variants}) == len(variants)
     assert _extract(first, tmp_path, batch_tokens=7).cache_path == variants[0].cache_path

@@ -9,10 +9,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import trained
+import yaml
 
 from pipeline import files, layout, params
 from pipeline.adapters import stereoset, winobias
 from pipeline.encoder import candidates, scoring, unmasked
+from pipeline.encoder.features import Extractor, load_extractor
 from pipeline.measure.intervals import Bootstrap
 from pipeline.reports import IntrinsicReport
 from pipeline.stages.audits import preferences
@@ -201,6 +203,24 @@ def write_seat(name: str, **changes: tuple[str, ...]) -> dict[str, tuple[str, ..
     sets = {key: {"category": key, "examples": found} for key, found in texts.items()}
     files.write_json(preferences.SEAT / f"{name}.jsonl", sets)
     return texts
+
+
+def test_sentences_are_measured_in_float32_whatever_heads_are_fitted_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def load(model: Path, features: params.FeaturesParams, folder: Path) -> Extractor:
+        asked.append(features.precision)
+        return load_extractor(model, features, folder)
+
+    raw = yaml.safe_load(layout.PARAMS.read_text())
+    raw["features"]["precision"] = "bfloat16"
+    layout.PARAMS.write_text(yaml.safe_dump(raw))
+    monkeypatch.setattr(preferences, "load_extractor", load)
+    write_seat("one")
+    measure()
+    assert set(asked) == {"float32"}
 
 
 def test_seat_is_the_association_of_the_features_of_its_sentences() -> None:

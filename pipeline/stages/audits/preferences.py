@@ -210,7 +210,7 @@ def associate_sentences(asker: Asker) -> tuple[Association, ...]:
 
 def _extractor() -> Extractor:
     return load_extractor(
-        layout.encoder_dir() / "model", settings.load().features, layout.FEATURE_CACHE
+        layout.encoder_dir() / "model", settings.load().features.exact, layout.FEATURE_CACHE
     )
 
 

@@ -131,6 +131,16 @@ def test_the_rules_and_their_references_are_those_of_the_policy() -> None:
     assert page.count("An approver may waive it.") == 10
 
 
+def test_features_in_bfloat16_are_told_with_their_distance_from_what_is_shipped() -> None:
+    make_page()
+    told = "evaluated and shipped in single"
+    assert told not in Path("build/report/technical_file.md").read_text()
+    make_page(ODD["smaller and private"])
+    text = Path("build/report/technical_file.md").read_text()
+    assert f"computed in **bfloat16** (`features.precision`), and is {told}" in text
+    assert "**0.029** (`features.rounding.difference`)" in text
+
+
 def test_a_linear_head_is_said_to_be_solved_and_no_epoch_to_be_chosen() -> None:
     make_page()
     assert "Validation rows chose the epoch" in Path("build/report/technical_file.md").read_text()
