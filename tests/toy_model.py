@@ -28,6 +28,7 @@ def pretrain_params(**changes: Any) -> PretrainParams:
         "masking_rate": 0.15, "learning_rate": 1e-3, "head_learning_rate": 1e-3,
         "warmup_share": 0.1, "weight_decay": 0.01, "clip_norm": 1.0, "dropout": 0.1,
         "heldout_sequences": 4, "heldout_every_steps": 5, "checkpoint_every_steps": 2, "seed": 1,
+        "precision": "float32",  # the same on every machine
     }  # fmt: skip
     return PretrainParams(**(values | changes))
 

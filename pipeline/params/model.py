@@ -23,6 +23,7 @@ class PretrainParams(Section):
     batch_sequences: int = pydantic.Field(gt=0)  # sequences an optimiser step; auto: by the size
     accumulate: int = pydantic.Field(gt=0)  # micro-batches an optimiser step
     processes: int = pydantic.Field(1, gt=0)  # that the stage starts here, one a GPU
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: the device's best
     compile: bool = False  # by torch.compile: `pretrain --estimate` says from what length it pays
     gradient_checkpointing: bool = False  # layers are computed again in the backward pass: memory
     sharding: Literal["none", "full"] = "none"  # full: each holds its part of the weights (FSDP)

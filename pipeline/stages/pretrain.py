@@ -18,7 +18,7 @@ from pipeline.encoder.batches import Packing
 from pipeline.encoder.checkpoint import remove_checkpoints
 from pipeline.encoder.digest import digest_weights, encoder_digest
 from pipeline.encoder.loading import device
-from pipeline.encoder.precision import best_precision
+from pipeline.encoder.precision import choose_precision
 from pipeline.encoder.pretraining import Plan, pretrain
 from pipeline.encoder.probe import Probe, pays_from_tokens, probe
 from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
@@ -40,7 +40,7 @@ def run(params: PretrainParams, track: Track) -> PretrainReport:
     shares = losses.token_shares(plan.train.tokens, start.model.config.vocab_size)
     models.set_output_bias(start, shares)
     start.model.to(device())
-    key = _key(params, tokenised, start.model)
+    key = _key(plan, tokenised, start.model)
     groups.check_agreement(key)
     checkpoints = layout.CHECKPOINTS / key
     initial = losses.heldout_loss(start.model, plan.heldout, plan.precision)
@@ -117,7 +117,8 @@ def make_plan(params: PretrainParams, tokenizer: Any, tokenised: Path) -> Plan:
         for part in ("train", "heldout")
     )
     batches = losses.heldout_batches(heldout, params.heldout_sequences)
-    return Plan(params, train, batches, best_precision(device()))
+    precision = choose_precision(params.precision, device())
+    return Plan(params, train, batches, precision)
 
 
 def _record_inputs(tokenised: Path, plan: Plan, track: Track) -> None:
@@ -125,7 +126,7 @@ def _record_inputs(tokenised: Path, plan: Plan, track: Track) -> None:
     track.dataset("train_ids", path, plan.train.tokens.documents, files.sha256_file(path))
 
 
-def _key(params: PretrainParams, tokenised: Path, model: Any) -> str:
+def _key(plan: Plan, tokenised: Path, model: Any) -> str:
     """Digest of what the weights at a step depend on: only a checkpoint of its equal is resumed."""
     code = Path(encoder.__file__).parent.glob("*.py")
     digests = {path.name: files.sha256_file(path) for path in code}
@@ -136,7 +137,8 @@ def _key(params: PretrainParams, tokenised: Path, model: Any) -> str:
         ):
             digests[path.name] = files.sha256_file(path)
     digests["weights"] = digest_weights(dict(model.named_parameters()))
-    digests["params"] = params.model_dump_json(exclude=_MAY_CHANGE)
+    digests["params"] = plan.params.model_dump_json(exclude=_MAY_CHANGE)
+    digests["precision"] = plan.precision
     digests["torch"] = f"{torch.__version__} {model.device.type}"
     return files.sha256_digests(digests)[:16]
 
