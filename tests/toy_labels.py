@@ -23,7 +23,7 @@ FROZEN: dict[str, Any] = {
 }  # fmt: skip
 FULL: dict[str, Any] = {
     "learning_rate": 1e-2, "epochs": 3, "batch_rows": 16, "warmup_share": 0.1,
-    "weight_decay": 0.01, "dropout": 0.1,
+    "weight_decay": 0.01, "dropout": 0.1, "precision": "float32",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from pipeline.encoder.fitting import Best, Told, class_weights, judge, keep_best
 from pipeline.encoder.loading import load_config, load_model
 from pipeline.encoder.model import DROPOUTS
 from pipeline.encoder.optimiser import schedule, set_learning_rates
-from pipeline.encoder.precision import autocast, best_precision
+from pipeline.encoder.precision import Precision, autocast, choose_precision
 from pipeline.params import FinetuneParams, FullParams
 from pipeline.reports import FinetunePoint
 
@@ -64,6 +64,7 @@ def finetune_full(
     weights = class_weights(train.labels, model.config.num_labels, params.class_weights)
     optimiser = _new_optimiser(model, full)
     per_epoch = -(-len(train.ids) // full.batch_rows)
+    precision = choose_precision(full.precision, model.device)
     order = torch.Generator().manual_seed(params.seed)
 
     def run_epoch(epoch: int) -> FinetunePoint:
@@ -73,7 +74,7 @@ def finetune_full(
         for step, batch in enumerate(rows, (epoch - 1) * per_epoch):
             factor = schedule(step, full.epochs * per_epoch, full.warmup_share)
             set_learning_rates((optimiser,), factor)
-            total += _step(model, optimiser, train, batch, weights)
+            total += _step(model, optimiser, train, batch, weights, precision=precision)
             if progress:
                 progress(step + 1, full.epochs * per_epoch)
         said = torch.from_numpy(sequence_logits(model.eval(), validation.ids, _JUDGED_TOKENS))
@@ -102,11 +103,13 @@ def _step(
     train: Texts,
     rows: torch.Tensor,
     weights: torch.Tensor,
+    *,
+    precision: Precision,
 ) -> float:
     """Take one step; return the sum of the rows' losses before it."""
     ids, mask = _pad([train.ids[row] for row in rows.tolist()], model.config.pad_token_id)
     device = model.device
-    with autocast(device, best_precision(device)):
+    with autocast(device, precision):
         logits = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits.float()
     losses = weighted_losses(logits, train.labels[rows].to(device), weights.to(device))
     optimiser.zero_grad()

@@ -133,6 +133,7 @@ class FullParams(Section):
     warmup_share: float = pydantic.Field(ge=0, lt=1)  # of the steps
     weight_decay: float = pydantic.Field(ge=0)
     dropout: float = pydantic.Field(ge=0, lt=1)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: the device's best
 
 
 class FinetuneParams(Section):
