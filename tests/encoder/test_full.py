@@ -88,7 +88,7 @@ def test_the_first_step_is_a_warm_up_and_the_last_is_nearly_none(
     """Ten steps, half of them warm-up: factors 0.2, 0.4, ..., 1, 1, 0.8, ..., 0.2."""
     rates: list[float] = []
 
-    def record(_: Any, optimiser: torch.optim.Optimizer, *__: Any) -> float:
+    def record(_: Any, optimiser: torch.optim.Optimizer, *__: Any, **___: Any) -> float:
         rates.append(optimiser.param_groups[0]["lr"])
         return 0.0
 
