@@ -1,6 +1,7 @@
-"""Scoring as a flow: what the run leaves on Prefect's pages, and how it ends when refused."""
+"""Scoring and comparing as flows: what a run leaves on Prefect's pages, how it ends if refused."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import Artifact
 from prefect.testing.utilities import prefect_test_harness
 
-from flows import score
+from flows import promote, score
+from pipeline import decisions, publish
+from pipeline.errors import InputError
+from pipeline.params import BundleParams
 
 ROWS, OUT = "rows.parquet", "scored.parquet"
 
@@ -54,3 +58,39 @@ def test_a_refused_model_ends_the_run_as_failed_with_nothing_written(
     assert score.main([ROWS, OUT, "--model", "build/bundle"]) == 2
     assert "more.py: is not in digests.json" in capsys.readouterr().err
     assert not Path(OUT).exists()
+
+
+@pytest.fixture
+def name(tmp_path: Path, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The registry's name of a model whose version 1 is champion and 2, refused, the challenger."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
+    outcomes = []
+    for changes in ({}, {"seed": 3, "encoder_digest_after": "0" * 64}):
+        bundle_factory.build(tmp_path.name, **changes)
+        config = Path("params.yaml").read_text()
+        Path("params.yaml").write_text(config.replace("charter-sentiment", tmp_path.name))
+        outcomes.append(publish.publish(BundleParams(name=tmp_path.name)).outcome)
+    assert outcomes == ["promoted", "refused"]
+    return tmp_path.name
+
+
+def test_a_comparison_is_shown_as_the_command_says_it_and_is_in_the_log(name: str) -> None:
+    lines = [json.dumps({"text": f"good film {n}", "label": n % 2}) for n in range(30)]
+    Path("fresh.jsonl").write_text("\n".join(lines))
+    said = promote.compare(Path("fresh.jsonl"))
+    assert "difference    " in said
+    shown = {each.key: each for each in asyncio.run(_artifacts())}
+    assert shown["canary"].data == f"```\n{said}\n```"
+    entry = json.loads(decisions.read()[-1])
+    assert entry["action"] == "compare"
+    assert (entry["canary"]["challenger"], entry["canary"]["champion"]) == ("2", "1")
+    assert name in json.dumps(entry)
+
+
+def test_rows_without_labels_end_the_comparison_by_their_name(name: str) -> None:
+    Path("fresh.jsonl").write_text(json.dumps({"text": "good film"}))
+    before = decisions.read()
+    with pytest.raises(InputError, match=r"fresh\.jsonl"):
+        promote.compare(Path("fresh.jsonl"))
+    assert decisions.read() == before
+    assert name
