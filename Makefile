@@ -1,7 +1,7 @@
 # make run            the default data, the whole flow, the gate's verdict
 # make run SIZE=small the same in a few minutes
 # make test           the test suite
-# make test-long      docs/operations.md, every command of it, and shards on Ray: 7 minutes
+# make test-long      docs/operations.md, every command of it; shards on Ray; torch.compile: 8 minutes
 # make crash          the crash matrix, long form
 PYTHON ?= python3
 VENV ?= .venv

@@ -40,6 +40,7 @@ def _train(folder: Path, *, compiled: bool, stop_after: int = 0) -> tuple[Any, l
     return start.model, watch.losses
 
 
+@pytest.mark.long
 def test_a_compiled_run_is_the_plain_one_and_resumes_with_the_same_bits(tmp_path: Path) -> None:
     plain, losses = _train(tmp_path / "plain", compiled=False)
     whole, compiled_losses = _train(tmp_path / "whole", compiled=True)
