@@ -32,7 +32,7 @@ COMPARISONS = (  # modules of this package; those that take longest come last
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _TITLE = """# Results
 
-Ratios against named rivals, timed in turns in one process; written by `python -m benchmarks`.
+Ratios against named rivals, timed in turns; written by `python -m benchmarks`.
 
 No GPU was at hand, and a processor with bfloat16 only where a section names it: what they would
 give elsewhere is not measured.

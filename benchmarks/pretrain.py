@@ -209,7 +209,7 @@ def _run_trainer(shape: Shape, pause: Pause, tuned: bool) -> None:
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,
-            use_cpu=not torch.cuda.is_available(),
+            use_cpu=device().type == "cpu",
             dataloader_pin_memory=torch.cuda.is_available(),
         )
         trainer = transformers.Trainer(

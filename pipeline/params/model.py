@@ -7,6 +7,7 @@ import pydantic
 from pipeline.params import scale
 from pipeline.params.base import Section
 
+AskedPrecision = Literal["auto", "float32", "bfloat16"]
 MitigationMethod = Literal["none", "resample", "reweigh", "augment", "leace"]
 
 _LEAST_POISSON_ROWS = 32  # a Poisson batch of this mean is empty once in 10^14
@@ -23,7 +24,7 @@ class PretrainParams(Section):
     batch_sequences: int = pydantic.Field(gt=0)  # sequences an optimiser step; auto: by the size
     accumulate: int = pydantic.Field(gt=0)  # micro-batches an optimiser step
     processes: int = pydantic.Field(1, gt=0)  # that the stage starts here, one a GPU
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: the device's best
+    precision: AskedPrecision = "auto"  # auto: the device's best
     compile: bool = False  # by torch.compile: `pretrain --estimate` says from what length it pays
     gradient_checkpointing: bool = False  # layers are computed again in the backward pass: memory
     sharding: Literal["none", "full"] = "none"  # full: each holds its part of the weights (FSDP)
@@ -84,7 +85,7 @@ class FeaturesParams(Section):
     pooling: Literal["mean", "cls"]
     max_len_tokens: int = pydantic.Field(ge=8)
     batch_tokens: int = pydantic.Field(gt=0)  # padded tokens a batch
-    precision: Literal["float32", "bfloat16", "auto"] = "float32"  # auto: the device's best
+    precision: AskedPrecision = "float32"  # auto: the device's best
 
     @property
     def exact(self) -> "FeaturesParams":
@@ -133,7 +134,7 @@ class FullParams(Section):
     warmup_share: float = pydantic.Field(ge=0, lt=1)  # of the steps
     weight_decay: float = pydantic.Field(ge=0)
     dropout: float = pydantic.Field(ge=0, lt=1)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: the device's best
+    precision: AskedPrecision = "auto"  # auto: the device's best
 
 
 class FinetuneParams(Section):
