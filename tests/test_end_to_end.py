@@ -81,7 +81,6 @@ def test_a_stage_killed_with_or_without_its_dvc_ends_as_if_undisturbed(
     seed = time.time_ns()
     world = crashes.World(flowed.parent, "flowed", {crashes.TRIAL: str(seed)}, {"split": 5.0})
     world.expected = crashes.results(world)
-    shutil.rmtree(flowed / ".dvc" / "cache" / "runs", ignore_errors=True)
     crashes.forget(world, "split")
     said = kills.kill_and_run_again(world, random.Random(seed), "split", victim)
     print(f"seed {seed}: {said}")  # noqa: T201

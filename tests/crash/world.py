@@ -170,7 +170,6 @@ def make_stages(home: Path) -> World:
         start = time.monotonic()
         world.run("dvc", "repro", "--single-item", stage)
         world.seconds[stage] = time.monotonic() - start
-    shutil.rmtree(world.work / ".dvc" / "cache" / "runs")  # or DVC need not run a stage again
     world.expected = results(world)
     world.keep()
     world.lay_out()
@@ -197,8 +196,8 @@ def forget(world: World, stage: str) -> None:
     del lock["stages"][stage]
     path.write_text(yaml.safe_dump(lock, sort_keys=False))
     shutil.rmtree(world.work / "build" / stage)
-    for cache in ("checkpoints", "features"):
-        shutil.rmtree(world.work / ".charter" / cache, ignore_errors=True)
+    for cache in (".charter/checkpoints", ".charter/features", ".dvc/cache/runs"):
+        shutil.rmtree(world.work / cache, ignore_errors=True)
 
 
 def results(world: World) -> dict[str, Any]:
