@@ -4,6 +4,7 @@ Prefect would start one itself, but imports all of the server into this process 
 takes seconds, and leaves it running where this process is killed.
 """
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -11,22 +12,36 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import httpx
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
-from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    get_current_settings,
+    temporary_settings,
+)
 
 from pipeline import layout, lifeline
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 _START_S = 120.0  # on a busy machine
 _LAST_S = 10.0
-# What Prefect sets for the one it starts (prefect.server.api.server, SubprocessASGIServer).
 _TEMPORARY = {
+    # What Prefect sets for the one it starts (prefect.server.api.server, SubprocessASGIServer).
     "PREFECT_UI_ENABLED": "0",
     "PREFECT__SERVER_EPHEMERAL": "1",
     "PREFECT__SERVER_FINAL": "1",
+    # Block types are for the page of a server that stays.
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "0",
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "0",
 }
+_BUSY = 503
+_PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 @contextlib.contextmanager
@@ -41,8 +56,9 @@ def at_hand(start: bool = True) -> Iterator[Callable[[], None]]:
         env={**os.environ, **_TEMPORARY, "PYTHONPATH": layout.python_path()},
     )
     url = f"http://127.0.0.1:{port}/api"
+    own = {PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}  # nobody listens for it
     try:
-        with temporary_settings({PREFECT_API_URL: url}):
+        with temporary_settings(own):
             yield lambda: _wait(f"{url}/health", process)
     finally:
         _send_the_last()
@@ -76,13 +92,67 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
     )
 
 
-def _serve(port: int) -> None:
-    import uvicorn
+class AskAgain:
+    """Ask an ASGI application again, soon, where it is busy: Prefect's client waits two seconds.
 
-    lifeline.end_with_parent()
+    In SQLite a transaction that has read cannot go on to write once another one has written. It is
+    refused at once, with nothing done (SQLITE_BUSY_SNAPSHOT, https://sqlite.org/rescode.html);
+    that befalls most flows here, since the server records their events meanwhile.
+    """
+
+    def __init__(self, app: "ASGIApp") -> None:
+        self.app = app
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Answer one question, as ASGI has it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        asked = [await receive()]
+        while asked[-1].get("more_body"):
+            asked.append(await receive())
+        for pause_s in _PAUSES_S:
+            answer = _Unless503(send)
+            try:
+                await self.app(dict(scope), _replayed(asked, receive), answer)
+            except Exception:  # raised again once an answer was made of it
+                if not answer.held:
+                    raise
+            if not answer.held:
+                return
+            await asyncio.sleep(pause_s)
+        await self.app(scope, _replayed(asked, receive), send)
+
+
+class _Unless503:
+    """Send an answer on as it comes, but hold back one that says: busy."""
+
+    def __init__(self, send: "Send") -> None:
+        self.send = send
+        self.held = False
+
+    async def __call__(self, message: "Message") -> None:
+        self.held = self.held or message.get("status") == _BUSY
+        if not self.held:
+            await self.send(message)
+
+
+def _replayed(asked: "list[Message]", receive: "Receive") -> "Receive":
+    left = iter(asked)
+
+    async def replay() -> "Message":
+        return next(left, None) or await receive()
+
+    return replay
+
+
+def _serve(port: int) -> None:
+    lifeline.end_with_parent()  # before the seconds that these imports take
+    import uvicorn
+    from prefect.server.api.server import create_app
+
     uvicorn.run(
-        "prefect.server.api.server:create_app",
-        factory=True,
+        AskAgain(create_app()),
         port=port,
         log_level="error",
         timeout_graceful_shutdown=5,

@@ -1,6 +1,7 @@
 """MLflow, which nothing else imports: a stage's run, a flow's run, and the model registry."""
 
 import contextlib
+import importlib
 import importlib.metadata
 import json
 import os
@@ -43,6 +44,14 @@ _SERVING = (
 )
 
 _SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}  # not as chats and prompts
+
+
+def load() -> None:
+    """Import what `connect` needs, which takes seconds: for one who has to wait anyway."""
+    _settle()
+    importlib.import_module("mlflow")
+    if not tracking_uri().startswith("http"):
+        importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
 def connect() -> Any:

@@ -1,5 +1,6 @@
 """A command without a server has one of its own, which does not outlive it."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,7 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from workspace import ROOT, environment
+
+from flows import server
 
 HOLD = """
 from prefect.settings import get_current_settings
@@ -46,3 +53,46 @@ def answers(url: str) -> bool:
         return httpx.get(f"{url}/health").is_success
     except httpx.TransportError:
         return False
+
+
+class LockedError(Exception):
+    """As SQLite refuses a transaction; an answer is made of it, and it is raised again."""
+
+
+class Busy:
+    """An application that is busy for the first ``times`` questions, then says what it was sent."""
+
+    def __init__(self, times: int, status: int = 503) -> None:
+        self.times, self.status, self.asked = times, status, 0
+        handlers = {Exception: lambda *_: Response("busy", self.status)}
+        self.app = Starlette(
+            routes=[Route("/", self.answer, methods=["POST"])], exception_handlers=handlers
+        )
+
+    async def answer(self, request: Request) -> Response:
+        self.asked += 1
+        if self.asked <= self.times:
+            raise LockedError
+        return JSONResponse((await request.body()).decode())
+
+
+async def ask(busy: Busy, text: str = "x" * 100_000) -> httpx.Response:
+    transport = httpx.ASGITransport(server.AskAgain(busy.app), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+        return await client.post("/", content=text)
+
+
+def test_a_question_refused_by_a_locked_database_is_asked_again_whole() -> None:
+    busy = Busy(times=2)
+    assert asyncio.run(ask(busy)).json() == "x" * 100_000
+    assert busy.asked == 3
+
+
+def test_a_database_that_stays_locked_is_told_to_the_client() -> None:
+    assert asyncio.run(ask(Busy(times=100))).status_code == 503
+
+
+def test_a_failure_is_not_asked_again() -> None:
+    busy = Busy(times=100, status=500)
+    assert asyncio.run(ask(busy)).status_code == 500
+    assert busy.asked == 1
