@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from pipeline.encoder.model import count_positions
+
 _MAX_TOKENS = 256  # of a row: each layer keeps T squared numbers a head for its backward pass
 
 
@@ -32,20 +34,25 @@ def hidden_states(
     model: Any,
     ids: torch.Tensor,
     segments: torch.Tensor,
-    positions: torch.Tensor,
+    asked: torch.Tensor,
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    """Return the encoder's last hidden states, (B, T, H) in ``dtype``.
+    """Return the encoder's last hidden states at ``asked``, (B * M, H) in ``dtype``.
 
-    ``ids``, ``segments`` and ``positions`` are (B, T): a token sees those of its own segment, and
-    a position is counted in the segment.
+    ``ids`` and ``segments`` are (B, T): a token sees those of its own segment, in which positions
+    are counted from 0. ``asked``, (B * M,), are places among the B * T. In the last layer, what
+    follows attention is done there only: nothing reads the other tokens.
     """
     bert, heads = model.base_model, model.config.num_attention_heads
+    positions = count_positions(segments)
     hidden = bert.embeddings(input_ids=ids, position_ids=positions).to(dtype)
     mask = _additive_mask(segments, heads, dtype)
     for layer in bert.encoder.layer:
-        hidden = _attend(layer.attention, hidden, mask, heads)
-        hidden = _feed_forward(layer, hidden)
+        mixed = _mix(layer.attention.self, hidden, mask, heads)
+        if layer is bert.encoder.layer[-1]:
+            mixed, hidden = (each.flatten(0, 1).index_select(0, asked) for each in (mixed, hidden))
+        hidden = _add(layer.attention.output, mixed, hidden)
+        hidden = _add(layer.output, F.gelu(_linear(layer.intermediate.dense, hidden)), hidden)
     return hidden
 
 
@@ -56,12 +63,12 @@ def _additive_mask(segments: torch.Tensor, heads: int, dtype: torch.dtype) -> to
     return mask.repeat(heads, 1, 1)
 
 
-def _attend(block: Any, hidden: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
-    three = (block.self.query, block.self.key, block.self.value)
+def _mix(block: Any, hidden: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
+    three = (block.query, block.key, block.value)
     weight = torch.cat([linear.weight.to(hidden.dtype) for linear in three])
     bias = torch.cat([linear.bias.to(hidden.dtype) for linear in three])
-    mixed = _Attention.apply(F.linear(hidden, weight, bias), mask, heads)
-    return _norm(block.output.LayerNorm, _linear(block.output.dense, mixed).add_(hidden))
+    mixed: torch.Tensor = _Attention.apply(F.linear(hidden, weight, bias), mask, heads)
+    return mixed
 
 
 class _Attention(torch.autograd.Function):
@@ -109,15 +116,11 @@ def _join(split: torch.Tensor, heads: int) -> torch.Tensor:
     return split.view(heads, -1, T, D).permute(1, 2, 0, 3).reshape(-1, T, heads * D)
 
 
-def _feed_forward(layer: Any, hidden: torch.Tensor) -> torch.Tensor:
-    inner = F.gelu(_linear(layer.intermediate.dense, hidden))
-    return _norm(layer.output.LayerNorm, _linear(layer.output.dense, inner).add_(hidden))
+def _add(block: Any, inner: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """Project and add to the hidden states; LayerNorm is float32 inside, whatever is given."""
+    norm, added = block.LayerNorm, _linear(block.dense, inner).add_(hidden)
+    return F.layer_norm(added, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
 def _linear(linear: nn.Linear, hidden: torch.Tensor) -> torch.Tensor:
     return F.linear(hidden, linear.weight.to(hidden.dtype), linear.bias.to(hidden.dtype))
-
-
-def _norm(norm: nn.LayerNorm, hidden: torch.Tensor) -> torch.Tensor:
-    """LayerNorm, in float32 inside whatever the precision of what it is given."""
-    return F.layer_norm(hidden, norm.normalized_shape, norm.weight, norm.bias, norm.eps)

@@ -42,23 +42,25 @@ class MaskedLoss(nn.Module):
     ) -> torch.Tensor:
         """Return the loss of (B, T) ids and segments and (B, M) positions and labels, summed."""
         output, asked = self.model.get_output_embeddings(), labels.flatten()
-        hidden = self._hidden_states(ids, segments)
+        hidden = self._hidden_states(ids, segments, models.flat_positions(positions, ids.shape[1]))
         with autocast(ids.device, self._precision):
-            given = models.transformed(self.model, hidden, positions)
+            given = models.transformed(self.model, hidden)
             if torch.compiler.is_compiling() or not torch.is_grad_enabled():
                 logits = output(given).float()  # (B * M, V)
                 return F.cross_entropy(logits, asked, ignore_index=UNUSED, reduction="sum")
         given = given.to(compute_dtype(output.weight, self._precision))
         return linear_cross_entropy(given, output.weight, output.bias, asked)
 
-    def _hidden_states(self, ids: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
+    def _hidden_states(
+        self, ids: torch.Tensor, segments: torch.Tensor, asked: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the last hidden states at the asked places, (B * M, H)."""
         model = self.model
         if bert.can_run(model, ids.shape[1]) and not self._by_module:
-            places = models.count_positions(segments)
             dtype = compute_dtype(model.get_output_embeddings().weight, self._precision)
-            return bert.hidden_states(model, ids, segments, places, dtype)
+            return bert.hidden_states(model, ids, segments, asked, dtype)
         with autocast(ids.device, self._precision):
-            return models.hidden_states(model, ids, segments)
+            return models.hidden_states(model, ids, segments).flatten(0, 1).index_select(0, asked)
 
 
 def masked_loss(model: Any, batch: MaskedBatch, precision: Precision) -> torch.Tensor:

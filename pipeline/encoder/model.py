@@ -174,16 +174,20 @@ def hidden_states(model: Any, ids: torch.Tensor, segments: torch.Tensor) -> torc
 
 def logits_at(model: Any, hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """Return the head's logits at the positions, (B, M, V); see `masked_logits`."""
-    logits: torch.Tensor = model.get_output_embeddings()(transformed(model, hidden, positions))
+    asked = hidden.flatten(0, 1).index_select(0, flat_positions(positions, hidden.shape[1]))
+    logits: torch.Tensor = model.get_output_embeddings()(transformed(model, asked))
     return logits.reshape(*positions.shape, -1)
 
 
-def transformed(model: Any, hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """Return what the output layer is given at the positions, (B * M, H); see `masked_logits`."""
-    B, T, H = hidden.shape
-    flat = positions + T * torch.arange(B, device=positions.device)[:, None]
-    asked = hidden.reshape(B * T, H).index_select(0, flat.reshape(-1))
-    given: torch.Tensor = _TRANSFORMS[model.config.model_type](model)(asked)
+def flat_positions(positions: torch.Tensor, T: int) -> torch.Tensor:
+    """Return the places among all B * T tokens of positions (B, M) within the rows, (B * M,)."""
+    rows = torch.arange(len(positions), device=positions.device)
+    return (positions + T * rows[:, None]).flatten()
+
+
+def transformed(model: Any, hidden: torch.Tensor) -> torch.Tensor:
+    """Return what the output layer is given of last hidden states, both (N, H)."""
+    given: torch.Tensor = _TRANSFORMS[model.config.model_type](model)(hidden)
     return given
 
 

@@ -12,7 +12,7 @@ from pipeline.encoder import bert
 from pipeline.encoder.cross_entropy import linear_cross_entropy
 from pipeline.encoder.loss import MaskedLoss, batch_loss
 from pipeline.encoder.masking import UNUSED, MaskedBatch, mask_tokens
-from pipeline.encoder.model import count_positions, hidden_states
+from pipeline.encoder.model import flat_positions, hidden_states
 from pipeline.encoder.precision import Precision
 
 
@@ -31,11 +31,13 @@ def _batch() -> MaskedBatch:
     return batch
 
 
-def test_hidden_states_are_those_of_transformers_modules() -> None:
+def test_hidden_states_at_the_masks_are_those_of_transformers_modules() -> None:
     model, batch = _model(seq_len_tokens=32), _batch()
-    ids, segments = map(torch.from_numpy, (batch.ids, batch.segments))
-    own = bert.hidden_states(model, ids, segments, count_positions(segments), torch.float32)
-    torch.testing.assert_close(own, hidden_states(model, ids, segments), rtol=1e-5, atol=1e-5)
+    ids, segments, positions = map(torch.from_numpy, (batch.ids, batch.segments, batch.positions))
+    asked = flat_positions(positions, ids.shape[1])
+    own = bert.hidden_states(model, ids, segments, asked, torch.float32)
+    theirs = hidden_states(model, ids, segments).flatten(0, 1)[asked]
+    torch.testing.assert_close(own, theirs, rtol=1e-5, atol=1e-5)
 
 
 def _gradients(model: Any, precision: Precision, by_module: bool) -> torch.Tensor:
