@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import networkx
+from dvc.dvcfile import LOCK_FILE
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
@@ -22,7 +25,20 @@ class Node:
 
 
 def nodes() -> tuple[Node, ...]:
-    """Return the stages so that each comes after those it needs; ties as dvc.yaml has them."""
+    """Return the stages so that each comes after those it needs; ties as dvc.yaml has them.
+
+    A dvc.lock that cannot be read is set aside.
+    """
+    try:
+        return _read()
+    except (DvcException, NotImplementedError):  # the latter of an entry without its hash
+        if not Path(LOCK_FILE).is_file():
+            raise
+        with mend.without_record():
+            return _read()
+
+
+def _read() -> tuple[Node, ...]:
     with Repo() as repo:
         graph = repo.index.graph  # an edge goes from a stage to one that it needs
         written = {stage: place for place, stage in enumerate(repo.index.stages)}

@@ -1,15 +1,39 @@
-"""What a crash may leave to DVC, and DVC to a person: its table of locks cut, its cache spoilt."""
+"""What a crash may leave to DVC, and DVC to a person: its files cut short, its cache spoilt."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from dvc import rwlock
+from dvc.dvcfile import LOCK_FILE
 from dvc.lock import make_lock
 from dvc.repo import Repo
+from prefect.logging import get_logger
 
-from pipeline import files
+from pipeline import files, layout
+
+
+@contextlib.contextmanager
+def without_record() -> Iterator[None]:
+    """Set dvc.lock aside where the block ends well: DVC writes it in place, a kill cuts it short.
+
+    What it said is in DVC's run-cache. Where the block fails, dvc.lock is not at fault and stays.
+    """
+    record, aside = Path(LOCK_FILE), layout.STATE / f"{LOCK_FILE}.cut"
+    aside.parent.mkdir(exist_ok=True)
+    record.replace(aside)
+    try:
+        yield
+    except BaseException:
+        aside.replace(record)
+        raise
+    get_logger(__name__).warning(
+        "%s cannot be read; it is %s now, and DVC looks for every stage in its run-cache",
+        record,
+        aside,
+    )
 
 
 def remove_cut_locks(repo: Repo) -> None:

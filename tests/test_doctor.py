@@ -183,6 +183,18 @@ def test_dvcs_locks_of_the_living_are_told_from_those_of_the_dead() -> None:
     assert (found.verdict, found.advice) == ("wrong", "run `rm .dvc/tmp/rwlock`")
 
 
+def test_a_record_that_was_cut_short_is_wrong() -> None:
+    assert worst(leftovers.check_record()).verdict == "ok"
+    entry = {"path": "build/split", "hash": "md5", "md5": "0" * 32, "size": 1}
+    whole = yaml.safe_dump({"schema": "2.0", "stages": {"split": {"cmd": "x", "outs": [entry]}}})
+    record = Path("dvc.lock")
+    record.write_text(whole)
+    assert worst(leftovers.check_record()).found == "dvc.lock has 1 stages"
+    for end in (0, whole.index("2.0"), whole.index("outs"), whole.index("path: ")):
+        record.write_text(whole[:end])
+        assert "rm dvc.lock" in worst(leftovers.check_record()).advice
+
+
 def test_half_written_files_of_dead_processes_are_found() -> None:
     folder = layout.STATE / "features"
     folder.mkdir(parents=True)

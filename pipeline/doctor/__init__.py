@@ -21,6 +21,7 @@ CHECKS: tuple[Callable[[], Iterable[Finding]], ...] = (
     recorded.check_decisions,
     leftovers.check_locks,
     leftovers.check_dvc_lock,
+    leftovers.check_record,
     leftovers.check_halves,
     leftovers.check_cache,
     keys.check_keys,

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pipeline import files, layout
 from pipeline.doctor.finding import Finding
+from pipeline.errors import InputError
 
+_RECORD = Path("dvc.lock")
 _DVC = Path(".dvc")
 _RWLOCK = _DVC / "tmp" / "rwlock"
 _CACHE = _DVC / "cache" / "files" / "md5"
@@ -75,6 +77,24 @@ def check_dvc_lock() -> Iterator[Finding]:
     else:
         dead = f"{len(pids)} of dead processes, which DVC will remove" if pids else "none"
         yield Finding.ok("dvc locks", dead)
+
+
+def check_record() -> Iterator[Finding]:
+    """Read dvc.lock, which DVC writes in place: a kill cuts it short."""
+    if not _RECORD.is_file():
+        yield Finding.ok("dvc record", "no stage has run yet")
+        return
+    try:
+        stages = files.read_yaml(_RECORD)["stages"]
+        entries = [e for stage in stages.values() for e in stage.get("deps", []) + stage["outs"]]
+        whole = all(entry["path"] and "hash" in entry for entry in entries)
+    except (InputError, KeyError, TypeError, AttributeError):
+        whole = False
+    if whole:
+        yield Finding.ok("dvc record", f"{_RECORD} has {len(stages)} stages")
+    else:
+        advice = f"run `rm {_RECORD}`, then `dvc repro`: DVC's run-cache has what it said"
+        yield Finding.wrong("dvc record", f"{_RECORD} cannot be read", advice)
 
 
 def check_halves() -> Iterator[Finding]:

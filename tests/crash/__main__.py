@@ -95,6 +95,7 @@ OTHERS: tuple[tuple[str, Trial], ...] = (
     *(("read-only cache", _accident(accidents.forbid_cache)),) * 2,
     *(("spoilt cache object", _accident(accidents.spoil_object)),) * 3,
     *(("cut table of locks", _accident(accidents.cut_lock_table)),) * 2,
+    *(("cut dvc.lock", lambda w, draw: accidents.cut_record(w.stages, draw)),) * 2,
     *(("cut checkpoint", lambda w, draw: accidents.cut_checkpoint(w.stages, draw)),) * 2,
     ("clock jump", _clock(_YEAR_DAYS)),
     ("clock jump", _clock(-_YEAR_DAYS)),

@@ -111,6 +111,17 @@ def cut_lock_table(world: World, draw: random.Random, stage: str) -> str:
     return f"{stage}, {table.name} cut"
 
 
+def cut_record(world: World, draw: random.Random) -> str:
+    """Leave dvc.lock as a kill in the middle of its writing would."""
+    world.lay_out()
+    record = world.work / "dvc.lock"
+    whole = record.read_bytes()
+    record.write_bytes(whole[: draw.randrange(len(whole))])
+    kept = record.stat().st_size
+    worlds.run_again(world, *worlds.FLOW)
+    return f"{record.name} cut to {kept} of {len(whole)} bytes"
+
+
 def cut_checkpoint(world: World, draw: random.Random) -> str:
     """Kill pretraining once it has written a checkpoint, and cut that short."""
     world.lay_out(without="pretrain")

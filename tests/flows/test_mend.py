@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.exceptions import DvcException
 
 from flows import graph, mend
+from pipeline import layout
 
 CACHE, REPORT = Path(".dvc/cache/files/md5"), Path("build/split/report.json")
 WRITE = "import os; os.makedirs('build/split'); open('build/split/report.json', 'w').write('{}')"
@@ -82,3 +84,32 @@ def test_a_whole_table_of_locks_is_left_as_it_is() -> None:
     table.write_text(held)
     graph.nodes()
     assert '"/elsewhere"' in table.read_text()
+
+
+def test_a_record_that_was_cut_short_anywhere_stops_nobody() -> None:
+    """DVC writes dvc.lock in place. Its run-cache gives back what was in it."""
+    record = Path("dvc.lock")
+    whole = record.read_bytes()
+    for end in range(len(whole)):
+        record.write_bytes(whole[:end])
+        graph.nodes()
+    for end in (0, 11, len(whole) // 2):
+        record.write_bytes(whole[:end])
+        graph.nodes()
+        dvc("repro")
+        assert record.read_bytes() == whole
+
+
+def test_a_record_is_kept_where_another_file_is_at_fault() -> None:
+    record = Path("dvc.lock")
+    whole = record.read_bytes()
+    Path("dvc.yaml").write_text("stages: [")
+    with pytest.raises(DvcException):
+        graph.nodes()
+    assert record.read_bytes() == whole
+
+
+def test_a_record_that_cannot_be_read_is_kept_aside() -> None:
+    Path("dvc.lock").write_text("<<<<<<< HEAD")
+    graph.nodes()
+    assert (layout.STATE / "dvc.lock.cut").read_text() == "<<<<<<< HEAD"
