@@ -250,4 +250,4 @@ def _schema(_: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    lifeline.leave(main())

@@ -48,3 +48,22 @@ def test_a_stage_ends_when_its_dvc_is_killed(by_dvc: bool) -> None:
     finally:
         if files.is_alive(child):
             os.kill(child, signal.SIGKILL)
+
+
+LEAVING = """
+import atexit, sys, threading, time
+from pipeline import lifeline
+atexit.register(print, "at exit")
+late = threading.Thread(target=lambda: (time.sleep(0.5), print("thread")), daemon={daemon})
+late.start()
+sys.stdout.write("unflushed ")
+lifeline.leave(3)
+"""
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+def test_leaving_loses_nothing_printed_and_no_thread_at_work(daemon: bool) -> None:
+    script = [sys.executable, "-c", LEAVING.format(daemon=daemon)]
+    left = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=False)
+    awaited = [] if daemon else ["thread"]
+    assert (left.returncode, left.stdout.split()) == (3, ["unflushed", *awaited, "at", "exit"])

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, layout
+from pipeline import files, layout, lifeline
 from pipeline.adapters import tracking
 from pipeline.adapters.runs import RunFile
 
@@ -204,4 +204,4 @@ def _is_refusal(error: Exception) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    lifeline.leave(main(sys.argv[1]))
