@@ -10,7 +10,7 @@ from prefect import flow, get_run_logger, runtime, tags, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.settings import get_current_settings
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from flows import graph, server
 from flows.placement import Placement, run_stages
@@ -22,6 +22,7 @@ from pipeline.adapters import recorder, tracking
 from pipeline.errors import InputError
 
 SKIPPED = "Skipped"  # the state of a run that had nothing to do
+WRONG_INPUT = "WrongInput"  # of one that refused what it was given
 LOCK = layout.STATE / "retrain.lock"  # held by the one run in this clone
 
 
@@ -31,7 +32,7 @@ def retrain(
 ) -> State[publish.Publication] | State[None] | None:
     """Run the stages in DVC's order, each on what it needs, then publish what they made.
 
-    The run ends as Promoted, Refused, AwaitingApproval, AlreadyChampion, or Skipped.
+    The run ends as Promoted, Refused, AwaitingApproval, AlreadyChampion, Skipped, or WrongInput.
 
     Args:
         when: Run always; when DVC's hash of data/ is not the champion's; or when the new labelled
@@ -39,11 +40,14 @@ def retrain(
         promote: Register the bundle and let the gate decide; otherwise stop at the bundle.
         placement: Run the stages here, or send each to the work pool that dvc.yaml names for it.
     """
-    with files.held(LOCK, "retrain"):
-        answer = _ask(when)
-        if not answer.run:
-            return Completed(name=SKIPPED, message=answer.why)
-        return _run(promote, placement)
+    try:
+        with files.held(LOCK, "retrain"):
+            answer = _ask(when)
+            if not answer.run:
+                return Completed(name=SKIPPED, message=answer.why)
+            return _run(promote, placement)
+    except InputError as error:  # a person's to mend, who needs no traceback
+        return Failed(name=WRONG_INPUT, message=str(error))
 
 
 def _ask(when: When) -> Answer:
@@ -130,6 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 placement=parsed.placement,
                 return_state=True,
             )
+            if state.name == WRONG_INPUT:
+                raise InputError(state.message)
             publication = cast("publish.Publication | None", state.result())
     except InputError as error:
         print(error, file=sys.stderr)
