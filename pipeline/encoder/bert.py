@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pipeline.encoder.model import count_positions
+from pipeline.encoder.model import count_positions, flat_positions, take
 
 _MAX_TOKENS = 256  # of a row: each layer keeps T squared numbers a head for its backward pass
 
@@ -40,20 +40,18 @@ def hidden_states(
     """Return the encoder's last hidden states at ``asked``, (B * M, H) in ``dtype``.
 
     ``ids`` and ``segments`` are (B, T): a token sees those of its own segment, in which positions
-    are counted from 0. ``asked``, (B * M,), are places among the B * T. In the last layer, what
-    follows attention is done there only: nothing reads the other tokens.
+    are counted from 0. ``asked``, (B, M), are positions within the rows. The last layer works at
+    these only, once it has keys and values: nothing reads the other tokens.
     """
     bert, heads = model.base_model, model.config.num_attention_heads
     positions = count_positions(segments)
     hidden = bert.embeddings(input_ids=ids, position_ids=positions).to(dtype)
     mask = _additive_mask(segments, heads, dtype)
-    for layer in bert.encoder.layer:
-        mixed = _mix(layer.attention.self, hidden, mask, heads)
-        if layer is bert.encoder.layer[-1]:
-            mixed, hidden = (each.flatten(0, 1).index_select(0, asked) for each in (mixed, hidden))
-        hidden = _add(layer.attention.output, mixed, hidden)
-        hidden = _add(layer.output, F.gelu(_linear(layer.intermediate.dense, hidden)), hidden)
-    return hidden
+    *before, last = bert.encoder.layer
+    for layer in before:
+        hidden = _finish(layer, _mix(layer.attention.self, hidden, mask, heads), hidden)
+    mixed = _mix(last.attention.self, hidden, mask, heads, asked)
+    return _finish(last, mixed.flatten(0, 1), take(hidden, asked))
 
 
 def _additive_mask(segments: torch.Tensor, heads: int, dtype: torch.dtype) -> torch.Tensor:
@@ -63,45 +61,74 @@ def _additive_mask(segments: torch.Tensor, heads: int, dtype: torch.dtype) -> to
     return mask.repeat(heads, 1, 1)
 
 
-def _mix(block: Any, hidden: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
+def _mix(
+    block: Any,
+    hidden: torch.Tensor,
+    mask: torch.Tensor,
+    heads: int,
+    asked: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return what the tokens see, (B, T, H), or those at the asked positions, (B, M, H)."""
     three = (block.query, block.key, block.value)
     weight = torch.cat([linear.weight.to(hidden.dtype) for linear in three])
     bias = torch.cat([linear.bias.to(hidden.dtype) for linear in three])
-    mixed: torch.Tensor = _Attention.apply(F.linear(hidden, weight, bias), mask, heads)
+    rows = None
+    if asked is not None:
+        rows = flat_positions(asked.repeat(heads, 1), hidden.shape[1])
+        mask = _take(mask, rows)
+    mixed: torch.Tensor = _Attention.apply(F.linear(hidden, weight, bias), mask, heads, rows)
     return mixed
 
 
 class _Attention(torch.autograd.Function):
     """softmax(QK' / sqrt(D) + mask) V of Q, K and V side by side, (B, T, 3 H), to (B, T, H).
 
+    With ``rows``, (heads * B * M,) places in Q, of these only; the mask is (heads * B, M, T) then.
     PyTorch's own backward pass of the same would copy the three gradients into one once more.
     """
 
     @staticmethod
-    def forward(ctx: Any, joined: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
+    def forward(
+        ctx: Any,
+        joined: torch.Tensor,
+        mask: torch.Tensor,
+        heads: int,
+        rows: torch.Tensor | None,
+    ) -> torch.Tensor:
         three = _split(joined, 3 * heads)
         query, key, value = three.view(3, -1, *three.shape[1:])  # each (heads * B, T, D)
+        if rows is not None:
+            query = _take(query, rows)
         ctx.scale = three.shape[-1] ** -0.5
         chance = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=ctx.scale).softmax(-1)
-        ctx.save_for_backward(three, chance)
+        ctx.save_for_backward(three, query, chance, rows)
         return _join(chance @ value, heads)
 
     @staticmethod
-    def backward(ctx: Any, of_mixed: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        three, chance = ctx.saved_tensors
+    def backward(ctx: Any, of_mixed: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        three, query, chance, rows = ctx.saved_tensors
         gradient = torch.empty_like(three)
-        query, key, value = three.view(3, -1, *three.shape[1:])
-        of_query, of_key, of_value = gradient.view(3, *query.shape)
-        heads = len(query) // len(of_mixed)
+        _, key, value = three.view(3, -1, *three.shape[1:])
+        of_query, of_key, of_value = gradient.view(3, *key.shape)
+        heads = len(key) // len(of_mixed)
         of_mixed = _split(of_mixed, heads)
         torch.bmm(chance.transpose(1, 2), of_mixed, out=of_value)
         of_scores = torch._softmax_backward_data(
             of_mixed @ value.transpose(1, 2), chance, -1, chance.dtype
         )
         scaled = {"beta": 0, "alpha": ctx.scale}
-        torch.baddbmm(of_query, of_scores, key, **scaled, out=of_query)
         torch.baddbmm(of_key, of_scores.transpose(1, 2), query, **scaled, out=of_key)
-        return _join(gradient, 3 * heads), None, None
+        if rows is None:
+            torch.baddbmm(of_query, of_scores, key, **scaled, out=of_query)
+        else:
+            of_asked = (of_scores @ key).mul_(ctx.scale)
+            of_query.zero_().flatten(0, 1).index_add_(0, rows, of_asked.flatten(0, 1))
+        return _join(gradient, 3 * heads), None, None, None
+
+
+def _take(of_heads: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Return rows of (heads * B, T, D) by their places among the heads * B * T, M of each."""
+    return of_heads.flatten(0, 1).index_select(0, rows).unflatten(0, (len(of_heads), -1))
 
 
 def _split(joined: torch.Tensor, heads: int) -> torch.Tensor:
@@ -114,6 +141,12 @@ def _join(split: torch.Tensor, heads: int) -> torch.Tensor:
     """Return (heads * B, T, D) as (B, T, heads * D)."""
     _, T, D = split.shape
     return split.view(heads, -1, T, D).permute(1, 2, 0, 3).reshape(-1, T, heads * D)
+
+
+def _finish(layer: Any, mixed: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """Do what in a layer follows attention, which is done on each token alone."""
+    hidden = _add(layer.attention.output, mixed, hidden)
+    return _add(layer.output, F.gelu(_linear(layer.intermediate.dense, hidden)), hidden)
 
 
 def _add(block: Any, inner: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:

@@ -42,7 +42,7 @@ class MaskedLoss(nn.Module):
     ) -> torch.Tensor:
         """Return the loss of (B, T) ids and segments and (B, M) positions and labels, summed."""
         output, asked = self.model.get_output_embeddings(), labels.flatten()
-        hidden = self._hidden_states(ids, segments, models.flat_positions(positions, ids.shape[1]))
+        hidden = self._hidden_states(ids, segments, positions)
         with autocast(ids.device, self._precision):
             given = models.transformed(self.model, hidden)
             if torch.compiler.is_compiling() or not torch.is_grad_enabled():
@@ -52,15 +52,16 @@ class MaskedLoss(nn.Module):
         return linear_cross_entropy(given, output.weight, output.bias, asked)
 
     def _hidden_states(
-        self, ids: torch.Tensor, segments: torch.Tensor, asked: torch.Tensor
+        self, ids: torch.Tensor, segments: torch.Tensor, positions: torch.Tensor
     ) -> torch.Tensor:
-        """Return the last hidden states at the asked places, (B * M, H)."""
+        """Return the last hidden states at the positions, (B * M, H)."""
         model = self.model
         if bert.can_run(model, ids.shape[1]) and not self._by_module:
             dtype = compute_dtype(model.get_output_embeddings().weight, self._precision)
-            return bert.hidden_states(model, ids, segments, asked, dtype)
+            return bert.hidden_states(model, ids, segments, positions, dtype)
         with autocast(ids.device, self._precision):
-            return models.hidden_states(model, ids, segments).flatten(0, 1).index_select(0, asked)
+            hidden = models.hidden_states(model, ids, segments)
+            return models.take(hidden, positions)
 
 
 def masked_loss(model: Any, batch: MaskedBatch, precision: Precision) -> torch.Tensor:

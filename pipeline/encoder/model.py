@@ -174,9 +174,14 @@ def hidden_states(model: Any, ids: torch.Tensor, segments: torch.Tensor) -> torc
 
 def logits_at(model: Any, hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
     """Return the head's logits at the positions, (B, M, V); see `masked_logits`."""
-    asked = hidden.flatten(0, 1).index_select(0, flat_positions(positions, hidden.shape[1]))
-    logits: torch.Tensor = model.get_output_embeddings()(transformed(model, asked))
+    given = transformed(model, take(hidden, positions))
+    logits: torch.Tensor = model.get_output_embeddings()(given)
     return logits.reshape(*positions.shape, -1)
+
+
+def take(hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """Return of hidden states (B, T, H) those at positions (B, M) within the rows, (B * M, H)."""
+    return hidden.flatten(0, 1).index_select(0, flat_positions(positions, hidden.shape[1]))
 
 
 def flat_positions(positions: torch.Tensor, T: int) -> torch.Tensor:

@@ -12,7 +12,7 @@ from pipeline.encoder import bert
 from pipeline.encoder.cross_entropy import linear_cross_entropy
 from pipeline.encoder.loss import MaskedLoss, batch_loss
 from pipeline.encoder.masking import UNUSED, MaskedBatch, mask_tokens
-from pipeline.encoder.model import flat_positions, hidden_states
+from pipeline.encoder.model import hidden_states, take
 from pipeline.encoder.precision import Precision
 
 
@@ -34,9 +34,8 @@ def _batch() -> MaskedBatch:
 def test_hidden_states_at_the_masks_are_those_of_transformers_modules() -> None:
     model, batch = _model(seq_len_tokens=32), _batch()
     ids, segments, positions = map(torch.from_numpy, (batch.ids, batch.segments, batch.positions))
-    asked = flat_positions(positions, ids.shape[1])
-    own = bert.hidden_states(model, ids, segments, asked, torch.float32)
-    theirs = hidden_states(model, ids, segments).flatten(0, 1)[asked]
+    own = bert.hidden_states(model, ids, segments, positions, torch.float32)
+    theirs = take(hidden_states(model, ids, segments), positions)
     torch.testing.assert_close(own, theirs, rtol=1e-5, atol=1e-5)
 
 
