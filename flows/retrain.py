@@ -16,7 +16,7 @@ from flows import graph, server
 from flows.placement import Placement, run_stages
 from flows.promote import ask_for_approval
 from flows.when import Answer, When, ask
-from pipeline import files, ingest, layout, params, publish
+from pipeline import files, ingest, layout, lifeline, params, publish
 from pipeline.__main__ import REFUSED_CODE
 from pipeline.adapters import recorder, tracking
 from pipeline.errors import InputError
@@ -156,4 +156,4 @@ def _whereabouts(publication: publish.Publication | None, state: State[Any]) -> 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    lifeline.leave(main())

@@ -157,6 +157,7 @@ def _serve(port: int) -> None:
         log_level="error",
         timeout_graceful_shutdown=5,
     )
+    lifeline.leave(0)
 
 
 if __name__ == "__main__":
