@@ -3,7 +3,8 @@
 Needs a workspace whose data is recorded. In a copy of it every stage is still to do; the time
 of one run of all of them, less the times of the stages themselves in that same run, is what the
 tools cost. A stage's own time is what it says in .charter/runs/STAGE.json: from its first line
-until its report is written, its imports included, without waiting for MLflow.
+until its report is written, its imports included, without waiting for MLflow. The databases of
+Prefect and MLflow are there before, as they are in every run but the first.
 """
 
 import json
@@ -22,6 +23,10 @@ _WAYS = {
     "dvc repro": ("dvc", "repro"),
     "python -m flows.retrain --no-promote": ("flows.retrain", "--no-promote"),
 }
+_DATABASES = (
+    ("-m", "prefect", "server", "database", "upgrade", "--yes"),
+    ("-c", "from pipeline.adapters import tracking; tracking.connect().search_experiments()"),
+)
 _RUN_S = 300.0  # of the goal: at most 2% of a run of five minutes
 
 
@@ -46,14 +51,16 @@ def measure(command: tuple[str, ...], stages: list[str]) -> tuple[float, float]:
         work = Path(home) / "work"
         shutil.copytree(".", work, symlinks=True, ignore=shutil.ignore_patterns(*_MADE))
         own = {"PREFECT_HOME": str(Path(home) / "prefect"), "DVC_SITE_CACHE_DIR": home}
+        for database in _DATABASES:
+            _run(database, work, own)
         start = time.monotonic()
-        subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=work,
-            env={**os.environ, **own},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        _run(("-m", *command), work, own)
         seconds = time.monotonic() - start
         runs = [json.loads((work / ".charter/runs" / f"{s}.json").read_text()) for s in stages]
         return seconds, sum(run["seconds"] for run in runs)
+
+
+def _run(arguments: tuple[str, ...], work: Path, own: dict[str, str]) -> None:
+    command = [sys.executable, *arguments]
+    env = {**os.environ, **own, "PYTHONPATH": "."}
+    subprocess.run(command, cwd=work, env=env, check=True, stdout=subprocess.DEVNULL)

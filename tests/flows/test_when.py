@@ -172,8 +172,10 @@ def test_a_second_run_in_the_clone_is_refused_and_told_who_is_at_it(workspace: P
     ) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match=f"retrain: process {first.pid} is at it here"):
-            retrain.retrain.fn("data")
+        refused = retrain.retrain.fn("data")
+        assert refused is not None
+        assert refused.name == retrain.WRONG_INPUT
+        assert f"retrain: process {first.pid} is at it here" in str(refused.message)
         first.kill()
     with files.held(retrain.LOCK, "retrain"):
         assert retrain.LOCK.read_text() == str(os.getpid())
