@@ -39,8 +39,9 @@ def compare() -> list[str]:
 
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
         folder = Path(place)
-        api = stack.enter_context(servers.prefect(folder))
-        servers.wait_for(f"{api}/health", folder / "server.log")
+        server = stack.enter_context(servers.prefect(folder))
+        server.wait()
+        api = server.url
         rows = {
             "two workers": _time_pools(folder / "two", api, POOLS),
             "one worker for both pools": _time_pools(folder / "one", api, ("one", "one")),
@@ -64,7 +65,8 @@ def _time_pools(folder: Path, api: str, clones: tuple[str, str]) -> tuple[float,
     import machines
 
     host = _build(folder)
-    env = machines.environment(host, PREFECT_API_URL=api)
+    shared = {"PREFECT_API_URL": api, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+    env = machines.environment(host, **shared)
     for pool in ("flow", *POOLS):
         create = ("work-pool", "create", pool, "--type", "process", "--overwrite")
         _call(host, env, "prefect", *create)
@@ -72,7 +74,7 @@ def _time_pools(folder: Path, api: str, clones: tuple[str, str]) -> tuple[float,
     with contextlib.ExitStack() as workers:
         for pool, name in zip(POOLS, clones, strict=True):
             clone = folder / name if (folder / name).is_dir() else _clone(folder, name)
-            own = machines.environment(clone, PREFECT_API_URL=api)
+            own = machines.environment(clone, **shared)
             workers.enter_context(machines.worker(clone, pool, **own))
         time.sleep(_READY_S)
         return _time(host, env, sys.executable, "-c", FLOW)
