@@ -61,6 +61,5 @@ def measure(command: tuple[str, ...], stages: list[str]) -> tuple[float, float]:
 
 
 def _run(arguments: tuple[str, ...], work: Path, own: dict[str, str]) -> None:
-    command = [sys.executable, *arguments]
-    env = {**os.environ, **own, "PYTHONPATH": "."}
+    command, env = [sys.executable, *arguments], {**os.environ, **own}
     subprocess.run(command, cwd=work, env=env, check=True, stdout=subprocess.DEVNULL)

@@ -51,20 +51,18 @@ def load() -> None:
     _settle()
     importlib.import_module("mlflow")
     if not tracking_uri().startswith("http"):
+        from mlflow.store.db import utils
+
         importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+        utils.MAX_RETRY_COUNT = _DATABASE_TRIES
 
 
 def connect() -> Any:
     """Return an `mlflow.MlflowClient` on the tracking URI."""
-    _settle()
+    load()
     import mlflow
 
-    uri = tracking_uri()
-    if not uri.startswith("http"):
-        from mlflow.store.db import utils
-
-        utils.MAX_RETRY_COUNT = _DATABASE_TRIES
-    mlflow.set_tracking_uri(uri)
+    mlflow.set_tracking_uri(tracking_uri())
     return mlflow.MlflowClient()
 
 
