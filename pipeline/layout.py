@@ -54,6 +54,11 @@ def run_path(stage: str) -> Path:
     return RUNS / f"{stage}.json"
 
 
+def recorder_socket(dvc: int) -> Path:
+    """Return the socket at which the stages that a process of DVC's runs find their recorder."""
+    return STATE / f"recorder-{dvc}"
+
+
 def python_path() -> str:
     """Return the PYTHONPATH by which a process finds this code, wherever it works."""
     return os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))

@@ -1,8 +1,10 @@
-"""The process that records a stage's MLflow run from the messages that the stage sends it.
+"""The process that records stages' MLflow runs from the messages that the stages send it.
 
-``python -m pipeline.adapters.recorder STAGE`` reads JSON lines on stdin until they end. What the
-server cannot take now is tried again later, if need be after another stage or flow; what it refuses
-is told, and the rest goes on.
+``python -m pipeline.adapters.recorder SOCKET [DVC]`` gets a stage's JSON lines from the socket that
+it inherits under that number, until they end. Of a process of DVC's it serves the stages that come
+next, too, and ends with it: MLflow takes seconds to import. What the server cannot take now is
+tried again later, if need be after another stage or flow; what it refuses is told, and the rest
+goes on.
 """
 
 import contextlib
@@ -10,9 +12,11 @@ import json
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ from pipeline import files, layout, lifeline
 from pipeline.adapters import tracking
 from pipeline.adapters.runs import RunFile
 
+_LOOK_S = 0.2  # whether DVC has ended
 _GATHER_S = 1.0  # messages are written in batches, so often
 _LAST_TRIES = 2  # at a server that cannot be reached, once the stage has ended
 _METRICS_A_BATCH = 1000  # MLflow's limit
@@ -31,22 +36,63 @@ Message = dict[str, Any]
 Inbox = queue.SimpleQueue[Message]
 
 
-def main(stage: str) -> int:
-    """Record a stage's messages, JSON lines on stdin, until they end; 1 if some could not be."""
+def main(descriptor: int, dvc: int | None = None) -> None:
+    """Record the stage at the other end of a socket, then those that the process ``dvc`` runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update({**_IMPATIENT, **os.environ})
+    first = socket.socket(fileno=descriptor)
+    if dvc is None:
+        _serve(first)
+        return
+    with _listen(layout.recorder_socket(dvc)) as listener:  # before the next stage can begin
+        _serve(first)
+        while files.is_alive(dvc):
+            with contextlib.suppress(TimeoutError):
+                _serve(listener.accept()[0])
+
+
+@contextlib.contextmanager
+def _listen(path: Path) -> Iterator[socket.socket]:
+    path.unlink(missing_ok=True)  # that of a recorder that was killed
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.settimeout(_LOOK_S)
+        listener.bind(str(path))
+        listener.listen()
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _serve(connection: socket.socket) -> None:
+    """Record a stage's messages until they end; it waits for that."""
+    with connection, connection.makefile("r", encoding="utf-8") as lines:
+        with contextlib.suppress(BrokenPipeError):  # it was killed; what it said is here
+            connection.sendall(b"%d\n" % os.getpid())
+        messages = map(json.loads, _whole(lines))
+        if begin := next(messages, None):
+            _record(begin["stage"], messages)
+
+
+def _whole(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines that a stage has written to their ends, of one that was killed, too."""
+    with contextlib.suppress(ConnectionResetError):  # it had not read the number
+        yield from (line for line in lines if line.endswith("\n"))
+
+
+def _record(stage: str, messages: Iterator[Message]) -> None:
     run_file = RunFile(stage)
     recording = _Recording(_tags(stage), int(time.time() * 1000), run_file=run_file)
     inbox: Inbox = queue.SimpleQueue()
     worker = threading.Thread(target=recording.run, args=(inbox,))
     worker.start()
+    inbox.put({"kind": "begin"})
     last: Message = {"state": "killed", "error": "the stage's process was killed"}
-    for line in sys.stdin:
-        message = json.loads(line)
+    for message in messages:
         kind = message.pop("kind")
         if kind == "end":
             last = message
-            break  # a process that the stage forked may still hold the pipe open
+            break  # a process that the stage forked may still hold the socket open
         if kind == "progress":
             run_file.update(**message)
         else:
@@ -58,7 +104,6 @@ def main(stage: str) -> int:
     run_file.update(**last | {"state": "done" if last["state"] == "done" else "failed"})
     if not recording.lost:
         resend()
-    return 1 if recording.lost else 0
 
 
 def _tags(stage: str) -> dict[str, str]:
@@ -74,7 +119,8 @@ def resend() -> None:
         return
     with files.locked(layout.UNSENT / "resend.lock"):
         for path in filter(Path.exists, paths):
-            if files.is_alive(int(path.stem.rpartition("-")[2])):  # its recorder is at it
+            _, _, at_it = path.stem.partition("-")
+            if at_it and files.is_alive(int(at_it)):
                 continue
             kept = files.read_json(path)
             messages = kept.pop("messages")
@@ -108,12 +154,17 @@ class _Recording:
             while tries and (unreachable := self.write(pending)):
                 tries -= 1
         if unreachable:
-            self.lost = f"{unreachable}; kept in {self._kept}, a later run sends it"
+            self._keep(pending)
+            left = layout.UNSENT / f"{self.started_ms}.json"
+            with contextlib.suppress(FileNotFoundError):
+                self._kept.replace(left)
+            self.lost = f"{unreachable}; kept in {left}, a later run sends it"
         else:
             self._kept.unlink(missing_ok=True)
 
     @property
     def _kept(self) -> Path:
+        """What is kept until it is sent, or until this process gives it up or ends."""
         return layout.UNSENT / f"{self.started_ms}-{os.getpid()}.json"
 
     def _keep(self, pending: list[Message]) -> None:
@@ -204,4 +255,5 @@ def _is_refusal(error: Exception) -> bool:
 
 
 if __name__ == "__main__":
-    lifeline.leave(main(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))
+    lifeline.leave(0)

@@ -1,7 +1,7 @@
 """A stage's run, seen from the stage: the terminal, .charter/runs/STAGE.json, and a recorder.
 
 A stage neither imports MLflow, which takes seconds, nor waits for its server. It writes JSON lines
-to a process of its own (`recorder`), which also closes the run of a stage that was killed.
+to another process (`recorder`), which also closes the run of a stage that was killed.
 """
 
 import contextlib
@@ -9,6 +9,8 @@ import json
 import math
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import files, layout
+from pipeline import files, layout, lifeline
 from pipeline.adapters.terminal import Display
 from pipeline.errors import InputError
 from pipeline.params import Section
@@ -78,41 +80,72 @@ class _StageTrack:
 
 
 class _Recorder:
-    """The stage's end of the pipe to the recording process."""
+    """The stage's end of the socket to the recording process."""
 
     def __init__(self, stage: str, section: Section) -> None:
         self._started = time.monotonic()
         self._run_file = RunFile(stage)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.adapters.recorder", stage],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": layout.python_path()},
-            text=True,
-            start_new_session=True,  # Ctrl-C is for the stage, which then tells the recorder
-        )
-        self.send("begin")
+        self._socket = _recorder_at_hand() or _start_recorder()
+        self._socket.settimeout(_LAST_RECORDS_S)
+        self.send("begin", stage=stage)
         self.send("params", values=flatten(section.model_dump(mode="json")))
 
     def send(self, kind: str, **fields: Any) -> None:
         """Send a message; a recorder that has died is reported at the end, not here."""
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps({"kind": kind, **fields}) + "\n")
-            self._process.stdin.flush()
+        try:
+            self._socket.sendall(json.dumps({"kind": kind, **fields}).encode() + b"\n")
+        except OSError:
+            self._socket.close()
 
     def end(self, state: str, error: str = "") -> None:
         """Say how the stage ended, and wait until that is recorded."""
         seconds = round(time.monotonic() - self._started, 3)
         self.send("end", state=state, error=error, seconds=seconds)
-        try:
-            self._process.communicate(timeout=_LAST_RECORDS_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._await_recorder()
         if files.read_json(self._run_file.path)["state"] == "running":
             self._run_file.complain("the recording process was lost")
             self._run_file.update(state=state, error=error, seconds=seconds)
+
+    def _await_recorder(self) -> None:
+        """Wait until the recorder, whose first words are its number, ends what it has to say."""
+        number = b""
+        with self._socket, contextlib.suppress(OSError):  # that of a recorder that has died
+            try:
+                while said := self._socket.recv(64):
+                    number += said
+            except TimeoutError:
+                if number:
+                    os.kill(int(number), signal.SIGKILL)
+
+
+def _recorder_at_hand() -> socket.socket | None:
+    """Return the way to the recorder of an earlier stage of the same DVC, where there is one."""
+    dvc = lifeline.dvc()
+    if dvc is None:
+        return None
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(layout.recorder_socket(dvc)))
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def _start_recorder() -> socket.socket:
+    dvc = lifeline.dvc()
+    own, its = socket.socketpair()
+    with its:
+        subprocess.Popen(
+            [sys.executable, "-m", "pipeline.adapters.recorder", str(its.fileno())]
+            + ([str(dvc)] if dvc else []),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": layout.python_path()},
+            pass_fds=[its.fileno()],
+            start_new_session=True,  # Ctrl-C is for the stage, which then tells the recorder
+        )
+    return own
 
 
 class RunFile:
