@@ -22,7 +22,7 @@ from prefect.states import Cancelling, Completed
 from flows import exchange, sameness
 from flows.graph import Node
 from flows.retried import RETRIED
-from flows.stage import StageError, run_stage
+from flows.stage import StageError, dvc_for, run_stage
 from flows.workers import REFUSED
 from pipeline.errors import InputError
 
@@ -41,8 +41,9 @@ def run_stages(nodes: Sequence[Node], placement: Placement, parent_run: str | No
         StageError: a stage failed otherwise, after its retries.
     """
     if placement == "here" or all(node.current for node in nodes):
-        for node in nodes:
-            _named(run_stage, node)(node.name, parent_run, node.current)
+        with dvc_for(parent_run) as dvc:
+            for node in nodes:
+                _named(run_stage, node)(node.name, dvc, node.current)
         return
     commit = sameness.commit()
     check_pools(nodes)

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows import exchange, sameness
-from flows.stage import TIMEOUT_S, reproduce, show_report
+from flows.stage import TIMEOUT_S, dvc_for, reproduce, show_report
 from pipeline import layout
 from pipeline.errors import InputError
 
@@ -37,7 +37,8 @@ def run_sent_stage(
             _check_commit(commit)
             sameness.write(files)
             exchange.pull_inputs(stage)
-            reproduce(stage, parent_run, "--pull")
+            with dvc_for(parent_run) as dvc:
+                reproduce(stage, dvc, "--pull")
             exchange.push(stage)
             show_report(stage)
     except InputError as error:

@@ -43,7 +43,8 @@ def run(command: str, **options: object) -> State[object]:
 
     @flow
     def one() -> None:
-        states.append(task("split", return_state=True))
+        with stage.dvc_for(None) as dvc:
+            states.append(task("split", dvc, return_state=True))
 
     one()
     return states[0]
@@ -117,3 +118,34 @@ def test_progress_of_a_running_stage_is_read_from_its_run_file(
     files.write_json(repo / ".charter/runs/split.json", run_file)
     run(f"sleep 3; {REPORT}")
     assert shown[-1] == (25.0, "5 of 20 tokens: loss 2.5")
+
+
+def test_stages_run_in_one_process_of_dvc_until_it_is_lost() -> None:
+    """A task whose DVC was killed is tried again, with another."""
+    tell = "ps -o ppid= -p $$ >> parents; test $(wc -l < parents) = 3 && kill -9 $PPID"
+    stages = {
+        name: {"cmd": f"{tell}; {REPORT.replace('split', name)}", "outs": [f"build/{name}"]}
+        for name in ("split", "audit", "report")
+    }
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    task = stage.run_stage.with_options(retry_delay_seconds=0)
+
+    @flow
+    def three() -> None:
+        with stage.dvc_for(None) as dvc:
+            for name in stages:
+                task(name, dvc)
+
+    three()
+    first, second, third, fourth = map(int, Path("parents").read_text().split())
+    assert first == second == third != fourth
+    assert not is_running(fourth)
+
+
+def test_bytes_that_are_no_text_do_not_stop_the_flow() -> None:
+    assert run(f"printf 'caf\\351\\n'; {REPORT}").is_completed()
+
+
+def test_only_the_exit_code_2_is_bad_input() -> None:
+    assert run("echo x >> attempts; exit 20").is_failed()
+    assert attempts() == 3
