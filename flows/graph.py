@@ -11,6 +11,7 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
 from flows import mend
+from pipeline import layout
 from pipeline.errors import InputError
 
 
@@ -77,3 +78,19 @@ def check_data() -> None:
             raise InputError("data/ is not what data.dvc records; run `dvc add data`, then commit")
         if data.changed_cache():
             data.commit()
+
+
+def check_results() -> None:
+    """Refuse results of other data, parameters or code than are here now: a run takes hours.
+
+    Raises:
+        InputError: naming the first stage that is not as it was when it ran.
+    """
+    if layout.DATA.is_dir():
+        check_data()
+    for node in nodes():
+        if not node.current:
+            raise InputError(
+                f"{node.name}: what it was made from changed during the run, as `dvc status` "
+                "shows; nothing is published; run again"
+            )

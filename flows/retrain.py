@@ -67,6 +67,8 @@ def _run(promote: bool, placement: Placement) -> State[publish.Publication] | No
     recorder.resend()
     if not promote:
         return None
+    if any(not node.current for node in nodes):
+        graph.check_results()
     publication = publish_bundle()
     if publication.outcome == "awaiting approval":
         ask_for_approval(publication)
@@ -118,7 +120,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     try:
         if parsed.size:
-            params.set_size(parsed.size)
+            with files.held(LOCK, "retrain"):  # not below a run that goes on
+                params.set_size(parsed.size)
         chosen = params.load()
         with (
             server.at_hand(start=parsed.placement == "here") as wait,

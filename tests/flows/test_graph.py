@@ -105,3 +105,17 @@ def test_data_neither_on_record_nor_in_the_cache_is_refused(repo: Path) -> None:
     with pytest.raises(InputError, match="dvc add data"):
         graph.check_data()
     assert Repo().status(["data.dvc"])
+
+
+def test_results_are_of_the_data_and_stages_as_they_are_now(repo: Path) -> None:
+    """Data that is not on record, and a stage that would have to run again, publish nothing."""
+    write_stages(first="data/a", last="first")
+    dvc("repro")
+    graph.check_results()
+    (repo / "data" / "b").write_text("2")  # no stage reads it
+    with pytest.raises(InputError, match="dvc add data"):
+        graph.check_results()
+    (repo / "data" / "b").unlink()
+    (repo / "first").write_text("3")
+    with pytest.raises(InputError, match="first: what it was made from changed during the run"):
+        graph.check_results()

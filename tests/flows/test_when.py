@@ -179,3 +179,22 @@ def test_a_second_run_in_the_clone_is_refused_and_told_who_is_at_it(workspace: P
         first.kill()
     with files.held(retrain.LOCK, "retrain"):
         assert retrain.LOCK.read_text() == str(os.getpid())
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_run_whose_parameters_changed_below_it_publishes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = {"cmd": "touch made", "deps": ["params.yaml"], "outs": ["made"]}
+    Path("dvc.yaml").write_text(json.dumps({"stages": {"first": stage}}))
+
+    def run_and_edit(*_: object) -> None:
+        dvc("repro", "first")
+        Path("params.yaml").write_text(Path("params.yaml").read_text() + "# edited\n")
+
+    monkeypatch.setattr(retrain, "run_stages", run_and_edit)
+    monkeypatch.setattr(retrain, "publish_bundle", lambda: pytest.fail("published"))
+    with disable_run_logger():
+        state = retrain.retrain.fn("always")
+    assert state.name == retrain.WRONG_INPUT
+    assert "first: what it was made from changed during the run" in state.message
