@@ -1,7 +1,8 @@
 """``python -m flows.notify URL``: let Prefect's server POST to a webhook what wants a person.
 
 It makes the block and the automation `charter-oncall`, or makes them anew: a run of a flow of ours
-that failed, crashed, was refused, or awaits approval. The server calls, not a worker.
+that failed, crashed, refused its input, was refused by the gate, or awaits approval. The server
+calls, not a worker.
 """
 
 import argparse
@@ -15,9 +16,11 @@ from prefect.client.orchestration import get_client
 from prefect.events.actions import CallWebhook
 from prefect.events.schemas.automations import EventTrigger, Posture
 
+from flows.retried import WRONG_INPUT
+
 NAME = "charter-oncall"
 FLOWS = ("retrain", "approve", "promote", "rollback", "verify", "compare")
-STATES = ("Failed", "Crashed", "TimedOut", "Refused", "AwaitingApproval")
+STATES = ("Failed", "Crashed", "TimedOut", WRONG_INPUT, "Refused", "AwaitingApproval")
 _PAYLOAD = """{
   "flow": {{ flow.name | tojson }},
   "run": {{ flow_run.name | tojson }},

@@ -21,9 +21,8 @@ from prefect.states import Cancelling, Completed
 
 from flows import exchange, sameness
 from flows.graph import Node
-from flows.retried import RETRIED
+from flows.retried import RETRIED, WRONG_INPUT
 from flows.stage import StageError, dvc_for, run_stage
-from flows.workers import REFUSED
 from pipeline.errors import InputError
 
 Placement = Literal["here", "pools"]
@@ -95,8 +94,8 @@ def send_stage(node: Node, commit: str, parent_run: str | None) -> State[Any]:
     if sent.state.is_cancelled():
         return sent.state
     if not sent.state.is_completed():
-        refused = sent.state.name == REFUSED
-        raise (InputError if refused else StageError)(f"{node.name}: {sent.state.message}")
+        wrong = sent.state.name == WRONG_INPUT
+        raise (InputError if wrong else StageError)(f"{node.name}: {sent.state.message}")
     if not exchange.restore(node.name):
         raise StageError(f"{node.name}: its worker left no result for these inputs in the remote")
     return Completed(message=f"done by a worker of the pool {node.pool}")

@@ -48,18 +48,16 @@ def approve(version: str, card: str = "", timeout_h: float = 72) -> str:
         timeout_h: Hours to wait for each answer.
     """
     asked = f"May version {version} be champion?\n\n{card}"
-    said, why = "", ""
+    why = ""
     for _ in range(_MAX_ANSWERS):
         form = Answer.with_initial_data(description=f"{why}\n\n{asked}".strip())
         answer = suspend_flow_run(wait_for_input=form, timeout=int(timeout_h * _HOUR_S))
         assert answer is not None
         try:
-            said = _say(version, answer.name, answer.decision, answer.reason)
+            return _say(version, answer.name, answer.decision, answer.reason)
         except InputError as error:
             why = f"**Not accepted:** {error}"
             get_run_logger().warning("%s", why)
-            continue
-        return said
     raise InputError(f"version {version}: {_MAX_ANSWERS} answers, and none that holds")
 
 

@@ -15,6 +15,7 @@ from prefect.states import Completed, Failed
 from flows import graph, server
 from flows.placement import Placement, run_stages
 from flows.promote import ask_for_approval
+from flows.retried import WRONG_INPUT
 from flows.when import Answer, When, ask
 from pipeline import files, ingest, layout, lifeline, params, publish
 from pipeline.__main__ import REFUSED_CODE
@@ -22,7 +23,6 @@ from pipeline.adapters import recorder, tracking
 from pipeline.errors import InputError
 
 SKIPPED = "Skipped"  # the state of a run that had nothing to do
-WRONG_INPUT = "WrongInput"  # of one that refused what it was given
 LOCK = layout.STATE / "retrain.lock"  # held by the one run in this clone
 
 

@@ -1,4 +1,4 @@
-"""What a task is run again for: any failure but bad input."""
+"""What a task is run again for: any failure but bad input, which ends the run."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from pipeline.errors import InputError
+
+WRONG_INPUT = "WrongInput"  # the state of a run that refused what it was given
 
 
 def _may_retry(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:

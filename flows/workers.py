@@ -1,8 +1,5 @@
 """The flow ``stage``: what a work pool's worker runs, in a clone of its own."""
 
-import contextlib
-import fcntl
-from collections.abc import Iterator
 from typing import Any
 
 from prefect import flow, get_run_logger
@@ -10,12 +7,13 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows import exchange, sameness
+from flows.retried import WRONG_INPUT
 from flows.stage import TIMEOUT_S, dvc_for, reproduce, show_report
 from pipeline import layout
 from pipeline.errors import InputError
+from pipeline.files import locked
 
-REFUSED = "Refused"  # the state's name where a retry would not help
-_LOCK = layout.STATE / "worker.lock"
+_LOCK = layout.STATE / "worker.lock"  # this clone's files are those of one stage at a time
 
 
 @flow(name="stage", timeout_seconds=TIMEOUT_S, persist_result=False)
@@ -33,7 +31,7 @@ def run_sent_stage(
         parent_run: MLflow run under which the stage's own run is nested.
     """
     try:
-        with _alone():
+        with locked(_LOCK, get_run_logger().info):
             _check_commit(commit)
             sameness.write(files)
             exchange.pull_inputs(stage)
@@ -42,7 +40,7 @@ def run_sent_stage(
             exchange.push(stage)
             show_report(stage)
     except InputError as error:
-        return Failed(name=REFUSED, message=str(error))
+        return Failed(name=WRONG_INPUT, message=str(error))
     return Completed(message="done, and pushed to the DVC remote")
 
 
@@ -53,16 +51,3 @@ def _check_commit(wanted: str) -> None:
             f"this worker's clone is at {here[:12]} and the flow is at {wanted[:12]}; "
             f"here: `git fetch && git checkout {wanted}`"
         )
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Wait until no other run uses this clone: its files are those of one stage at a time."""
-    _LOCK.parent.mkdir(exist_ok=True)
-    with _LOCK.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            get_run_logger().info("another stage runs in this clone; waiting")
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
