@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import platform
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline import files
@@ -30,9 +31,12 @@ COMPARISONS = (  # modules of this package; those that take longest come last
     "noop",
 )
 RESULTS = Path(__file__).with_name("RESULTS.md")
+_NOTES = "Notes:"  # what follows it in a section is written by hand, and kept
 _TITLE = """# Results
 
-Ratios against named rivals, timed in turns; written by `python -m benchmarks`.
+Ratios against named rivals, timed in turns. `python -m benchmarks` writes a section down to its
+line `Notes:`; what follows that is written by hand, of runs of its day, and a new run keeps it.
+The section `crash` is of `make crash`, and by hand.
 
 No GPU was at hand, and a processor with bfloat16 only where a section names it: what they would
 give elsewhere is not measured.
@@ -69,15 +73,20 @@ def _machine() -> str:
     return ", ".join([str(datetime.date.today()), cpu, python, *versions])
 
 
-def _keep(name: str, lines: list[str]) -> None:
+def _keep(name: str, lines: Sequence[str]) -> None:
     """Put the lines in the place of the comparison's last ones."""
     text = RESULTS.read_text() if RESULTS.is_file() else _TITLE
-    section = f"\n## {name}\n\n" + "\n".join(lines) + "\n"
-    old = re.compile(rf"\n## {name}\n.*?(?=\n## |\Z)", re.DOTALL)
-    found = old.search(text)
-    files.write_text(
-        RESULTS, text[: found.start()] + section + text[found.end() :] if found else text + section
-    )
+    files.write_text(RESULTS, replace_section(text, name, lines))
+
+
+def replace_section(text: str, name: str, lines: Sequence[str]) -> str:
+    """Return the results with these lines as a comparison's section, whose notes stay."""
+    made = f"\n## {name}\n\n" + "\n".join(lines) + "\n"
+    old = re.search(rf"\n## {re.escape(name)}\n.*?(?=\n## |\Z)", text, re.DOTALL)
+    if old is None:
+        return text + made
+    notes = re.search(rf"\n{_NOTES}\n.*", old[0], re.DOTALL)
+    return text[: old.start()] + made + (notes[0] if notes else "") + text[old.end() :]
 
 
 if __name__ == "__main__":

@@ -137,12 +137,12 @@ def compare(rows: Path, version: str | None = None) -> str:
         rows: A file or folder on the worker, with text and label.
         version: Its number in the registry; the challenger, where empty.
     """
-    from pipeline import canary  # with SciPy, which no other flow here needs
+    from pipeline import compare as comparison  # with SciPy, which no other flow here needs
 
-    said = canary.compare(params.load().bundle, rows, version).summary()
+    said = comparison.compare(params.load().bundle, rows, version).summary()
     get_run_logger().info("%s", said)
     create_markdown_artifact(
-        key="canary",
+        key="comparison",
         markdown=f"```\n{said}\n```",
         description="A version and the champion on fresh rows",
     )

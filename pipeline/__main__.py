@@ -200,9 +200,9 @@ def _promote(parsed: argparse.Namespace) -> int:
 
 
 def _compare(parsed: argparse.Namespace) -> None:
-    from pipeline import canary
+    from pipeline import compare
 
-    print(canary.compare(params.load().bundle, parsed.rows, parsed.version).summary())
+    print(compare.compare(params.load().bundle, parsed.rows, parsed.version).summary())
 
 
 def _verify(parsed: argparse.Namespace) -> int:

@@ -9,12 +9,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 
 from pipeline import files, ingest, layout
 from pipeline.adapters import packages, provenance, wheels
 from pipeline.errors import InputError
 from pipeline.params import HubDataset, IngestParams
+from pipeline.text.tables import parse_label
 
 RATED = {
     "movie": [("2.5", "She was fine."), ("-0.2", "Unclear."), ("1.0", "she  WAS fine.")],
@@ -324,6 +326,37 @@ def test_hub_datasets_become_the_same_jsonl(hub: IngestParams) -> None:
     ]
     ingest.run(hub, said.append)
     assert "already holds" in said[-1]
+
+
+def write_numbered(path: Path, names: list[str], labels: list[int | None]) -> None:
+    """A dataset of the hub's usual form: labels are numbers, and the file says their names."""
+    features = datasets.Features(
+        sentence=datasets.Value("string"), y=datasets.ClassLabel(names=names)
+    )
+    texts = [f"Text {number}." for number in range(len(labels))]
+    made = datasets.Dataset.from_dict({"sentence": texts, "y": labels}, features=features)
+    made.to_parquet(path)
+
+
+def numbered(hub: IngestParams, names: list[str], labels: list[int | None]) -> list[Any]:
+    """The labels that ingest writes of such a dataset."""
+    write_numbered(Path("numbered.parquet"), names, labels)
+    wanted = HubDataset(path="numbered.parquet", text="sentence", label="y")
+    ingest.run(hub.model_copy(update={"hub_labelled": (wanted,)}))
+    return [row["label"] for row in rows_of("labelled/0.jsonl")]
+
+
+def test_numbered_labels_of_the_hub_are_taken_by_their_names(hub: IngestParams) -> None:
+    """Their numbers are the dataset's own: here 0 is positive."""
+    written = numbered(hub, ["positive", "negative"], [0, 1, None, -1])
+    assert written == ["positive", "negative", None, -1]
+    assert [parse_label(label, ("negative", "positive")) for label in written] == [1, 0, -1, -1]
+
+
+def test_names_of_the_hub_that_are_not_those_of_the_labels_are_no_labels(hub: IngestParams) -> None:
+    """So that validate refuses them by the rule `label_set`, as of any file."""
+    written = numbered(hub, ["pos", "neg"], [0, 1])
+    assert [parse_label(label, ("negative", "positive")) for label in written] == [-1, -1]
 
 
 def test_a_column_that_a_hub_dataset_lacks_is_named(hub: IngestParams) -> None:

@@ -1,6 +1,6 @@
 """Hugging Face datasets, from the hub or from a local folder or file, as rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ _BUILDERS = {".jsonl": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "te
 def read(wanted: HubDataset) -> Iterator[Row]:
     """Yield rows of text, and of label and domain where the dataset is said to have them.
 
-    A local path is read without the hub. No code of a dataset is run: `datasets` no longer does.
+    A label that the dataset keeps as a number, with a list of names, is yielded by its name: its
+    numbers need not be those of `validate.labels`. A local path is read without the hub. No code
+    of a dataset is run: `datasets` no longer does.
 
     Raises:
         InputError: where the dataset cannot be loaded, or has no such column.
@@ -30,8 +32,21 @@ def read(wanted: HubDataset) -> Iterator[Row]:
                 f"ingest: {wanted.path}: no column {theirs!r}{nearest(theirs, loaded.column_names)}"
                 f"; its columns are {', '.join(loaded.column_names)}"
             )
+    names = {ours: _names(loaded.features[theirs]) for ours, theirs in named.items()}
     for row in loaded:
-        yield {ours: row[theirs] for ours, theirs in named.items()}
+        yield {ours: _named(row[theirs], names[ours]) for ours, theirs in named.items()}
+
+
+def _names(feature: Any) -> Sequence[str]:
+    """Return the names of a column of numbered classes; none of any other column."""
+    import datasets
+
+    return feature.names or () if isinstance(feature, datasets.ClassLabel) else ()
+
+
+def _named(value: Any, names: Sequence[str]) -> Any:
+    """Return a class by its name; what has none, as -1 where there is no label, stays as it is."""
+    return names[value] if names and value in range(len(names)) else value
 
 
 def _load(wanted: HubDataset) -> Any:

@@ -24,6 +24,21 @@ class Material(NamedTuple):
     validation: Sample
     groups: np.ndarray | None  # (N,) the training rows' groups; none where there is no such column
     swapped: Sample | None  # training texts with their gendered words swapped, where they have some
+    swapped_of: np.ndarray | None = None  # (M,) the training rows whose texts these are
+
+    def at(self, rows: np.ndarray) -> "Material":
+        """Return it with some of the training rows, (N,) bool, and what is theirs."""
+        groups, swapped, of = self.groups, self.swapped, self.swapped_of
+        if swapped is not None:
+            assert of is not None
+            swapped, of = swapped.at(torch.from_numpy(rows[of])), np.cumsum(rows)[of[rows[of]]] - 1
+        return Material(
+            train=self.train.at(torch.from_numpy(rows)),
+            validation=self.validation,
+            groups=None if groups is None else groups[rows],
+            swapped=swapped,
+            swapped_of=of,
+        )
 
 
 class Fitted(NamedTuple):
@@ -37,19 +52,25 @@ class Fitted(NamedTuple):
 def fit_mitigated(
     method: Method, material: Material, labels: int, params: FinetuneParams, told: Told
 ) -> Fitted:
+    """Fit a head by `fit_method`, and fold in the threshold that the validation rows choose."""
+    head, best = fit_method(method, material, labels, params, told)
+    with torch.no_grad():
+        logits = head(material.validation.features).numpy()
+    shift = fold_threshold(head.output, logits, material.validation.labels.numpy())
+    return Fitted(head, best, shift)
+
+
+def fit_method(
+    method: Method, material: Material, labels: int, params: FinetuneParams, told: Told
+) -> tuple[Head, Best]:
     """Fit a head of K = ``labels`` as `fit_head` does, to what a method makes of the material.
 
     `why_not` must have had no objection. Validation rows stay as they are, but for LEACE's erasure.
     """
     if method == "leace":
-        head, best = _fit_erased(material, labels, params, told)
-    else:
-        train = mitigated(method, material, params.seed)
-        head, best = fit_chosen_head(train, material.validation, labels, params, told)
-    with torch.no_grad():
-        logits = head(material.validation.features).numpy()
-    shift = fold_threshold(head.output, logits, material.validation.labels.numpy())
-    return Fitted(head, best, shift)
+        return _fit_erased(material, labels, params, told)
+    train = mitigated(method, material, params.seed)
+    return fit_chosen_head(train, material.validation, labels, params, told)
 
 
 def mitigated(method: Method, material: Material, seed: int) -> Sample:

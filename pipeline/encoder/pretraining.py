@@ -83,7 +83,8 @@ class Plan:
     def masking_rate(self, step: int) -> float:
         """Return the rate of a step: linear from the first to the last (Ankner et al. 2024)."""
         first, last = self.params.masking_rate, self.params.masking_rate_end
-        return first if last is None else first + (last - first) * step / self.steps
+        share = step / max(1, self.steps - 1)  # of the way
+        return first if last is None else first + (last - first) * share
 
     def evaluates(self, done: int) -> bool:
         """Whether the held-out loss is taken after so many steps."""

@@ -5,16 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from pipeline.encoder.fitting import Sample
-from pipeline.encoder.private import fit_chosen_head
+from pipeline.encoder.mitigation import Material, fit_method
 from pipeline.params import FinetuneParams
 
 Progress = Callable[[int, int], None]
 
 
 def fit_shadows(
-    pool: Sample,
-    validation: Sample,
+    pool: Material,
     labels: int,
     learnt: np.ndarray,
     params: FinetuneParams,
@@ -23,15 +21,27 @@ def fit_shadows(
 ) -> np.ndarray:
     """Fit a head to each line of ``learnt`` (S, N) and return its logits of all rows, (S, N, K).
 
-    Each is fitted as the real one is, early stopping on the same validation rows included, from a
-    seed of its own.
+    Each is fitted as the real one is, mitigation and early stopping on the same validation rows
+    included, from a seed of its own; but it has no threshold, and a private one's batches are of
+    `batch_rows`. `why_not` must have had no objection to the pool; where a shadow's own rows lack a
+    group with some label, they are resampled or weighted by the groups that they have.
     """
     logits = []
-    for shadow, rows in enumerate(torch.from_numpy(learnt)):
-        seeded = params.model_copy(update={"seed": params.seed + 1 + shadow})
-        chosen = Sample(pool.features[rows], pool.labels[rows])
-        head, _ = fit_chosen_head(chosen, validation, labels, seeded, lambda _: None)
+    for shadow, rows in enumerate(learnt):
+        own = _own_params(params, shadow, int(rows.sum()))
+        head, _ = fit_method(own.mitigation, pool.at(rows), labels, own, lambda _: None)
         with torch.no_grad():
-            logits.append(head(pool.features).numpy())
+            logits.append(head(pool.train.features).numpy())
         progress(shadow + 1, len(learnt))
     return np.stack(logits)
+
+
+def batch_rows(params: FinetuneParams, rows: int) -> int:
+    """Return the rows of a batch of a head that learns so many: a private one draws no more."""
+    frozen = params.frozen
+    return min(frozen.batch_rows, rows) if frozen.private else frozen.batch_rows
+
+
+def _own_params(params: FinetuneParams, shadow: int, rows: int) -> FinetuneParams:
+    frozen = params.frozen.model_copy(update={"batch_rows": batch_rows(params, rows)})
+    return params.model_copy(update={"seed": params.seed + 1 + shadow, "frozen": frozen})

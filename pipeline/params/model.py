@@ -64,6 +64,11 @@ class PretrainParams(Section):
                 "compile takes the loss as one graph; set sharding: none and "
                 "gradient_checkpointing: false, or compile: false"
             )
+        if self.compile and self.masking_rate_end is not None:
+            raise ValueError(
+                "compile takes the loss as one graph of fixed shapes, and a rate that changes asks "
+                "at other numbers of places; set masking_rate_end: null, or compile: false"
+            )
         return self
 
 

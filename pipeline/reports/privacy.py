@@ -13,6 +13,7 @@ class Membership(Report):
     others: int  # rows that were not learnt
     shadow_heads: int
     shadow_rows: int  # that each shadow head learnt, on average
+    shadow_batch_rows: int | None = None  # of a private one on average, where the head's has more
 
 
 class Exposure(Report):

@@ -24,13 +24,17 @@ def read_material(
     Raises:
         InputError: where the stage features has not run, or a feature is not finite.
     """
-    train = parts["train"]
-    return Material(
-        train=read_sample("train", train),
-        validation=read_sample("validation", parts["validation"]),
-        groups=None if column is None else read_groups(train, column),
-        swapped=_swap_texts(train, track) if swap else None,
-    )
+    samples = {part: read_sample(part, parts[part]) for part in ("train", "validation")}
+    return make_material(parts["train"], column, swap, track, **samples)
+
+
+def make_material(
+    read: Rows, column: str | None, swap: bool, track: Track, *, train: Sample, validation: Sample
+) -> Material:
+    """Return what heads are fitted to, where ``train`` is of the rows that were read."""
+    swapped, of = _swap_texts(read, track) if swap else (None, None)
+    groups = None if column is None else read_groups(read, column)
+    return Material(train, validation, groups, swapped, of)
 
 
 def read_groups(read: Rows, column: str) -> np.ndarray | None:
@@ -53,17 +57,18 @@ def read_sample(part: str, read: Rows) -> Sample:
     return Sample(torch.from_numpy(features), torch.from_numpy(read.labels))
 
 
-def _swap_texts(train: Rows, track: Track) -> Sample | None:
-    """Return the training texts that have a gendered word, swapped, with their labels.
+def _swap_texts(train: Rows, track: Track) -> tuple[Sample, np.ndarray] | tuple[None, None]:
+    """Return the training texts that have a gendered word, swapped, with their labels; and whose.
 
     Their features are computed once and cached, as those of all texts are.
     """
     places = [place for place, text in enumerate(train.texts) if gender_swap.has_term(text)]
     if not places:
-        return None
+        return None, None
     model, params = layout.encoder_dir() / "model", settings.load().features
     features = load_extractor(model, params, layout.FEATURE_CACHE).features(
         [gender_swap.swap(train.texts[place]) for place in places],
         lambda done, total: track.progress(done, total, "texts"),
     )
-    return Sample(torch.from_numpy(features), torch.from_numpy(train.labels[places]))
+    swapped = Sample(torch.from_numpy(features), torch.from_numpy(train.labels[places]))
+    return swapped, np.array(places)

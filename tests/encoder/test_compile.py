@@ -63,7 +63,9 @@ def test_without_a_compiler_the_parameter_is_named(
         _train(tmp_path, compiled=True)
 
 
-@pytest.mark.parametrize("other", [{"sharding": "full"}, {"gradient_checkpointing": True}])
+@pytest.mark.parametrize(
+    "other", [{"sharding": "full"}, {"gradient_checkpointing": True}, {"masking_rate_end": 0.1}]
+)
 def test_what_cannot_be_one_graph_is_refused(other: dict[str, Any]) -> None:
     with pytest.raises(pydantic.ValidationError, match="one graph"):
         pretrain_params(compile=True, **other)

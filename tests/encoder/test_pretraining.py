@@ -204,6 +204,16 @@ def test_a_gradient_that_is_not_finite_stops_though_the_loss_is(tmp_path: Path) 
     assert _digest(start.model) == before
 
 
+def test_the_masking_rate_is_the_first_at_the_first_step_and_the_end_at_the_last() -> None:
+    plan = toy_plan(pretrain_params(masking_rate=0.9, masking_rate_end=0.1, tokens=41 * 64))
+    rates = [plan.masking_rate(step) for step in range(plan.steps)]
+    assert rates == pytest.approx(np.linspace(0.9, 0.1, 41))
+    of_a_row = [plan.batch(step).labels.shape[1] for step in (0, 40)]
+    assert of_a_row == [14, 2]  # round(0.9 * 16), round(0.1 * 16)
+    assert toy_plan(pretrain_params(masking_rate_end=0.1, tokens=64)).masking_rate(0) == 0.15
+    assert {toy_plan(pretrain_params()).masking_rate(step) for step in range(12)} == {0.15}
+
+
 def test_a_sequence_is_masked_anew_at_every_step() -> None:
     plan = toy_plan(pretrain_params())
     one_sequence = Tokens(np.arange(5, 15).astype(np.uint16), np.array([0, 10]))

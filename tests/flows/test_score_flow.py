@@ -85,9 +85,9 @@ def test_a_comparison_is_shown_as_the_command_says_it_and_is_in_the_log(name: st
     said = promote.compare(Path("fresh.jsonl"))
     assert "difference    " in said
     shown = {each.key: each for each in asyncio.run(_artifacts())}
-    assert shown["canary"].data == f"```\n{said}\n```"
+    assert shown["comparison"].data == f"```\n{said}\n```"
     (line,) = decisions.read()[before:]
     entry = json.loads(line)
     assert entry["action"] == "compare"
-    assert (entry["canary"]["challenger"], entry["canary"]["champion"]) == ("2", "1")
+    assert (entry["comparison"]["challenger"], entry["comparison"]["champion"]) == ("2", "1")
     assert name in line

@@ -1,6 +1,7 @@
 """Explanation and privacy on a small trained model: what is known of it is found again."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from pipeline import params, reports
 from pipeline.adapters import rows
 from pipeline.errors import InputError
 from pipeline.measure.intervals import Bootstrap
-from pipeline.params import AuditParams
+from pipeline.params import AuditParams, PrivateParams
 from pipeline.reports import FinetuneReport
 from pipeline.stages.audits import explanation, privacy
 from pipeline.stages.audits.tested import read_tested
@@ -105,6 +106,63 @@ def shift_head(logits: float) -> None:
     head = load_head(Path("build/finetune"))
     head.output.bias.data[1] += logits
     save_head(head, Path("build/finetune"))
+
+
+def finetune_section(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Let audit read other parameters of finetune than those of the world."""
+    read = params.load()
+    frozen = read.finetune.frozen.model_copy(update=changes.pop("frozen", {}))
+    finetune = read.finetune.model_copy(update={"frozen": frozen, **changes})
+    found = read.model_copy(update={"finetune": finetune})
+    monkeypatch.setattr(params, "load", lambda: found)
+
+
+@pytest.mark.parametrize("method", ["reweigh", "augment", "leace"])
+def test_shadows_are_mitigated_as_the_head_was(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the groups of both parts' rows, and by their own texts with the words swapped."""
+    before = privacy.audit_privacy(section(), BOOTSTRAP, Silent()).membership
+    finetune_section(monkeypatch, mitigation=method, mitigate_column="gender")
+    found = privacy.audit_privacy(section(), BOOTSTRAP, Silent()).membership
+    assert before
+    assert found
+    assert found.shadow_rows == before.shadow_rows
+    assert found.auc != before.auc
+
+
+def test_a_row_of_the_pool_has_its_own_group_and_its_own_swapped_text() -> None:
+    finetune = params.load().finetune.model_copy(update={"mitigation": "augment"})
+    material, member = privacy._read_pool(50, finetune, Silent())
+    parts = [rows.read_split(part) for part in ("train", "test")]
+    assert member.tolist() == [True] * 50 + [False] * 50
+    assert material.groups is not None
+    assert material.groups.tolist() == [g for part in parts for g in part.groups["gender"][:50]]
+    assert material.train.labels.tolist() == [y for part in parts for y in part.labels[:50]]
+    texts = [text for part in parts for text in part.texts[:50]]
+    assert material.swapped_of is not None
+    assert {texts[row].split()[1] for row in material.swapped_of} == {"woman", "man"}
+    assert len(material.swapped_of) == sum(text.split()[1] != "visitor" for text in texts)
+
+
+def test_where_shadows_cannot_be_mitigated_so_the_reason_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finetune_section(monkeypatch, mitigation="resample", mitigate_column="region")
+    found = privacy.audit_privacy(section(), BOOTSTRAP, Silent())
+    assert found.membership is None
+    assert found.not_evaluated["Membership inference"].endswith("rows have no such column")
+
+
+def test_shadows_that_learn_less_than_a_private_batch_have_smaller_ones_and_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    private = PrivateParams(epsilon=8.0, delta=1e-5, clip_norm=1.0)
+    for batch, told in ((200, 120), (64, None)):
+        finetune_section(monkeypatch, frozen={"private": private, "batch_rows": batch, "epochs": 2})
+        found = privacy.audit_privacy(section(max_members=120), BOOTSTRAP, Silent()).membership
+        assert found
+        assert (found.shadow_rows, found.shadow_batch_rows) == (120, told)
 
 
 def test_a_whole_model_is_not_attacked_and_the_reason_is_told() -> None:

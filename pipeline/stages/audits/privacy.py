@@ -1,64 +1,112 @@
 """What can be learnt of the training rows from the trained head."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
 from pipeline import layout, reports
 from pipeline import params as settings
 from pipeline.adapters import rows
+from pipeline.adapters.rows import Rows
 from pipeline.encoder.fitting import Sample
 from pipeline.encoder.head import load_head
-from pipeline.encoder.shadows import fit_shadows
+from pipeline.encoder.mitigation import Material, why_not
+from pipeline.encoder.shadows import batch_rows, fit_shadows
 from pipeline.measure import membership
 from pipeline.measure.intervals import Bootstrap
-from pipeline.params import AuditParams
+from pipeline.params import AuditParams, FinetuneParams
 from pipeline.reports import FinetuneReport, Membership, PrivacyReport
-from pipeline.stages._material import read_sample
+from pipeline.stages._material import make_material, read_sample
 from pipeline.track import Track
 
 MEMBERSHIP = "Membership inference"
 _WHOLE = "the whole model was trained (finetune.mode full): each shadow model would be a finetuning"
+_OTHERWISE = "the shadow heads cannot be fitted as the head was"
+
+
+class Pool(NamedTuple):
+    """The rows that are attacked, as shadow heads learn them."""
+
+    material: Material
+    member: np.ndarray  # (N,) bool: the head learnt it
 
 
 def audit_privacy(params: AuditParams, bootstrap: Bootstrap, track: Track) -> PrivacyReport:
     """Attack the head, where there is one: shadows of a whole model would take too long."""
     trained = reports.read(FinetuneReport)
     if trained.mode == "full":
-        return PrivacyReport(membership=None, not_evaluated={MEMBERSHIP: _WHOLE})
-    return PrivacyReport(
-        membership=infer_membership(trained, params, bootstrap, track), not_evaluated={}
-    )
+        return _not_attacked(_WHOLE)
+    finetune = settings.load().finetune
+    pool = _read_pool(params.max_members, finetune, track)
+    if objection := why_not(finetune.mitigation, pool.material, trained.labels):
+        return _not_attacked(f"{_OTHERWISE}: {objection}")
+    found = infer_membership(pool, trained, params, bootstrap, track)
+    return PrivacyReport(membership=found, not_evaluated={})
+
+
+def _not_attacked(why: str) -> PrivacyReport:
+    return PrivacyReport(membership=None, not_evaluated={MEMBERSHIP: why})
 
 
 def infer_membership(
-    trained: FinetuneReport, params: AuditParams, bootstrap: Bootstrap, track: Track
+    pool: Pool, trained: FinetuneReport, params: AuditParams, bootstrap: Bootstrap, track: Track
 ) -> Membership:
     """Tell training rows from test rows by the head's answers to them.
 
-    Rows are sorted by id, which is a hash: the first of each part are a random sample. The shadow
-    heads learn of test rows too, and are thrown away.
+    The shadow heads learn of test rows too, and are thrown away.
     """
-    limits = {"train": params.max_members, "test": params.max_members, "validation": None}
-    members, others, validation = (_read_first(part, limit) for part, limit in limits.items())
-    pool = Sample(
-        torch.cat([members.features, others.features]), torch.cat([members.labels, others.labels])
-    )
-    labels = pool.labels.numpy()
+    sample, finetune = pool.material.train, settings.load().finetune
+    labels = sample.labels.numpy()
     learnt = membership.draw_halves(params.shadow_heads, len(labels), params.seed)
     shadows = fit_shadows(
-        *(pool, validation, len(trained.labels), learnt, settings.load().finetune),
+        *(pool.material, len(trained.labels), learnt, finetune),
         progress=lambda done, total: track.progress(done, total, "shadow heads"),
     )
     with torch.no_grad():
-        target = load_head(layout.stage_dir("finetune"))(pool.features).numpy()
+        target = load_head(layout.stage_dir("finetune"))(sample.features).numpy()
     target[:, 1] -= trained.logit_shift  # shadow heads have none
     ratios = membership.likelihood_ratios(
         membership.confidence(target, labels), membership.confidence(shadows, labels), learnt
     )
-    member = np.arange(len(labels)) < len(members.labels)
-    return membership.judge_membership(ratios, member, learnt, bootstrap)
+    found = membership.judge_membership(ratios, pool.member, learnt, bootstrap)
+    batch = batch_rows(finetune, found.shadow_rows)
+    smaller = batch if batch < finetune.frozen.batch_rows else None
+    return found.model_copy(update={"shadow_batch_rows": smaller})
 
 
-def _read_first(part: str, limit: int | None) -> Sample:
-    read = rows.read_split(part)
-    return read_sample(part, read).at(torch.arange(len(read.ids))[:limit])
+def _read_pool(limit: int | None, finetune: FinetuneParams, track: Track) -> Pool:
+    """Read the first rows of the training and of the test part, and all validation rows.
+
+    Rows are sorted by id, which is a hash: the first of each part are a random sample.
+    """
+    parts = {part: rows.read_split(part) for part in ("train", "test", "validation")}
+    samples = {part: read_sample(part, read) for part, read in parts.items()}
+    kept = {part: torch.arange(len(parts[part].ids))[:limit] for part in ("train", "test")}
+    first = [samples[part].at(some) for part, some in kept.items()]
+    pool = Sample(torch.cat([p.features for p in first]), torch.cat([p.labels for p in first]))
+    material = make_material(
+        _join(parts, limit),
+        finetune.mitigate_column,
+        finetune.mitigation == "augment",
+        track,
+        train=pool,
+        validation=samples["validation"],
+    )
+    return Pool(material, np.arange(len(pool.labels)) < len(kept["train"]))
+
+
+def _join(parts: Mapping[str, Rows], limit: int | None) -> Rows:
+    """Return the first training rows and after them the first test rows."""
+    train, test = parts["train"], parts["test"]
+    columns = train.groups.keys() & test.groups.keys()
+    return Rows(
+        train.ids[:limit] + test.ids[:limit],
+        train.texts[:limit] + test.texts[:limit],
+        np.concatenate([train.labels[:limit], test.labels[:limit]]),
+        {
+            name: np.concatenate([train.groups[name][:limit], test.groups[name][:limit]])
+            for name in columns
+        },
+    )

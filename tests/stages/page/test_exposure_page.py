@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import report_factory
-from page_cases import UNDEFINED, make_page, read_page
+from page_cases import UNDEFINED, Reports, make_page, read_page, replaced
 from report_factory import estimate
 
 from pipeline.reports import Estimate, ExplanationReport, PrivacyReport
@@ -97,3 +97,17 @@ def test_personal_data_is_told_by_kind_and_its_absence_too() -> None:
     assert "e-mail address: 322 rows" in card
     assert "finds 1.3% of the training rows" in card
     assert "Telephone number" in read_page()
+
+
+def test_smaller_batches_of_private_shadows_are_told() -> None:
+    made: Any = report_factory.make()["audit"]
+    found = made.privacy.membership.model_copy(update={"shadow_batch_rows": 486})
+
+    def change(of: Reports) -> Reports:
+        privacy = made.privacy.model_copy(update={"membership": found})
+        return replaced(of, "audit", privacy=privacy)
+
+    make_page()
+    assert "so theirs have" not in read_page()
+    make_page(change)
+    assert "so theirs have 486, with the noise" in " ".join(read_page().split())

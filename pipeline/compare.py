@@ -30,7 +30,7 @@ class Measured(Report):
     champion: Estimate
 
 
-class Canary(Report):
+class Comparison(Report):
     """A version and the champion on the rows of a file."""
 
     name: str
@@ -51,7 +51,7 @@ class Canary(Report):
         )
 
 
-def compare(params: BundleParams, path: Path, number: str | None = None) -> Canary:
+def compare(params: BundleParams, path: Path, number: str | None = None) -> Comparison:
     """Let a version (the challenger, where none is named) and the champion answer a file's rows.
 
     Both bundles are verified before they are loaded. The comparison goes to the log; no text does.
@@ -65,15 +65,15 @@ def compare(params: BundleParams, path: Path, number: str | None = None) -> Cana
     labels = _labels(folders)
     rows = _read(path, labels)
     answers = [champion.answer(folder, list(rows.texts)) for folder in folders]
-    canary = Canary(
+    found = Comparison(
         name=params.name,
         challenger=ours.number,
         champion=theirs.number,
         rows_sha256=_digest(path),
         measured=measure(answers[0], answers[1], rows.labels),
     )
-    champion.record("compare", registry, ours, canary=canary.model_dump(mode="json"))
-    return canary
+    champion.record("compare", registry, ours, comparison=found.model_dump(mode="json"))
+    return found
 
 
 def measure(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray) -> Measured:

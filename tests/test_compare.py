@@ -1,4 +1,4 @@
-"""The canary: paired figures by hand, two real bundles on one file, and what is refused."""
+"""Two versions compared: paired figures by hand, real bundles on one file, what is refused."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import bundle_factory
 import numpy as np
 import pytest
 
-from pipeline import canary, decisions, layout, publish
+from pipeline import compare, decisions, layout, publish
 from pipeline.__main__ import main
 from pipeline.adapters import tracking
 from pipeline.encoder import classifier
@@ -30,7 +30,7 @@ def test_figures_are_those_of_a_hand_count() -> None:
     labels = np.zeros(10, int)
     ours = np.array([0, 0, 0, 0, 0, 0, 0, 1, 1, 1])
     theirs = np.array([0, 0, 0, 0, 0, 1, 1, 0, 1, 1])
-    found = canary.measure(ours, theirs, labels)
+    found = compare.measure(ours, theirs, labels)
     test = found.test
     assert test.difference.point == pytest.approx(0.1)
     assert test.difference.n == 10
@@ -67,10 +67,10 @@ def test_both_bundles_answer_the_rows_and_the_log_has_it_without_text(
     assert f"difference    {expected:.4f} [" in said
     entry = json.loads(decisions.read()[-1])
     assert entry["action"] == "compare"
-    assert entry["canary"]["measured"]["disagreement"]["point"] == pytest.approx(
+    assert entry["comparison"]["measured"]["disagreement"]["point"] == pytest.approx(
         (ours != theirs).mean()
     )
-    assert (entry["canary"]["challenger"], entry["canary"]["champion"]) == ("2", "1")
+    assert (entry["comparison"]["challenger"], entry["comparison"]["champion"]) == ("2", "1")
     assert "film" not in json.dumps(entry)
 
 
@@ -82,22 +82,22 @@ def test_a_bundle_that_is_not_whole_is_not_loaded(params: BundleParams) -> None:
     stored = tracking.download(f"models:/{params.name}/2") / "data" / "bundle" / "config.json"
     stored.write_text(stored.read_text() + " ")
     with pytest.raises(InputError, match=r"config\.json: changed"):
-        canary.compare(params, Path("fresh.jsonl"))
+        compare.compare(params, Path("fresh.jsonl"))
 
 
 def test_what_cannot_be_compared_is_said(params: BundleParams) -> None:
     write_rows(Path("fresh.jsonl"))
     with pytest.raises(InputError, match="has no champion"):
-        canary.compare(params, Path("fresh.jsonl"))
+        compare.compare(params, Path("fresh.jsonl"))
     publish.publish(params)
     with pytest.raises(InputError, match="no other version"):
-        canary.compare(params, Path("fresh.jsonl"))
+        compare.compare(params, Path("fresh.jsonl"))
     bundle_factory.build(params.name, seed=1, labels=("bad", "good"))
     publish.publish(params)
     with pytest.raises(InputError, match="labels are bad, good and the champion's negative"):
-        canary.compare(params, Path("fresh.jsonl"))
+        compare.compare(params, Path("fresh.jsonl"))
     bundle_factory.build(params.name, seed=2, encoder_digest_after="0" * 64)
     publish.publish(params)
     Path("odd.jsonl").write_text('{"text": "a film", "label": "other"}\n')
     with pytest.raises(InputError, match="1 rows have a label that is none of"):
-        canary.compare(params, Path("odd.jsonl"))
+        compare.compare(params, Path("odd.jsonl"))
