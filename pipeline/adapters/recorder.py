@@ -40,28 +40,29 @@ def main(descriptor: int, dvc: int | None = None) -> None:
     """Record the stage at the other end of a socket, then those that the process ``dvc`` runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update({**_IMPATIENT, **os.environ})
-    first = socket.socket(fileno=descriptor)
-    if dvc is None:
-        _serve(first)
-        return
-    with _listen(layout.recorder_socket(dvc)) as listener:  # before the next stage can begin
-        _serve(first)
-        while files.is_alive(dvc):
-            with contextlib.suppress(TimeoutError):
-                _serve(listener.accept()[0])
+    listener = _listen(dvc) if dvc else None  # before the next stage can begin
+    _serve(socket.socket(fileno=descriptor))
+    if dvc and listener:
+        with listener:
+            while files.is_alive(dvc):
+                with contextlib.suppress(TimeoutError):
+                    _serve(listener.accept()[0])
+        layout.recorder_socket(dvc).unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _listen(path: Path) -> Iterator[socket.socket]:
+def _listen(dvc: int) -> socket.socket | None:
+    """Return the socket for the next stages; None on a disk that can have none, as some shared."""
+    path = layout.recorder_socket(dvc)
     path.unlink(missing_ok=True)  # that of a recorder that was killed
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.settimeout(_LOOK_S)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.settimeout(_LOOK_S)
+    try:
         listener.bind(str(path))
         listener.listen()
-        try:
-            yield listener
-        finally:
-            path.unlink(missing_ok=True)
+    except OSError:
+        listener.close()
+        return None
+    return listener
 
 
 def _serve(connection: socket.socket) -> None:
