@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _START_S = 120.0  # on a busy machine
-_LAST_S = 10.0
+_LAST_S = 30.0
 _TEMPORARY = {
     # What Prefect sets for the one it starts (prefect.server.api.server, SubprocessASGIServer).
     "PREFECT_UI_ENABLED": "0",
@@ -61,13 +61,16 @@ def at_hand(start: bool = True) -> Iterator[Callable[[], None]]:
         with temporary_settings(own):
             yield lambda: _wait(f"{url}/health", process)
     finally:
-        _send_the_last()
+        send_the_last()
         process.terminate()
         process.wait()
 
 
-def _send_the_last() -> None:
-    """Send the events and log lines that Prefect keeps back for a moment."""
+def send_the_last() -> None:
+    """Send the events and log lines that Prefect keeps back for a moment.
+
+    Those who send them know one server, and where it is gone ask it again and again.
+    """
     EventsWorker.drain_all(timeout=_LAST_S)
     APILogWorker.drain_all(timeout=_LAST_S)
 

@@ -9,6 +9,7 @@ import threading
 from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux only
+_LAST_S = 60
 
 
 def end_with_parent() -> None:
@@ -34,10 +35,17 @@ def end_with_dvc() -> None:
 def leave(code: int) -> NoReturn:
     """End with this exit code as Python does, but at once after the threads and exit functions.
 
-    To take torch, MLflow or Prefect apart takes Python a second more.
+    To take torch, MLflow or Prefect apart takes Python a second more. Who has still something to
+    send to a server that is gone, as Prefect's threads may, has a minute.
     """
+
+    def end(*_: object) -> NoReturn:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+    signal.signal(signal.SIGALRM, end)
+    signal.alarm(_LAST_S)
     threading._shutdown()  # type: ignore[attr-defined]  # what Py_FinalizeEx does first
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    end()

@@ -67,3 +67,15 @@ def test_leaving_loses_nothing_printed_and_no_thread_at_work(daemon: bool) -> No
     left = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=False)
     awaited = [] if daemon else ["thread"]
     assert (left.returncode, left.stdout.split()) == (3, ["unflushed", *awaited, "at", "exit"])
+
+
+def test_a_thread_that_never_ends_does_not_keep_a_process_that_leaves() -> None:
+    """As Prefect's do that have events for a server that is gone."""
+    stuck = (
+        "import threading, time\nfrom pipeline import lifeline\nlifeline._LAST_S = 1\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "print('all said', end='')\nlifeline.leave(3)"
+    )
+    script = [sys.executable, "-c", stuck]
+    left = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (left.returncode, left.stdout) == (3, "all said")

@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import Artifact
 from prefect.testing.utilities import prefect_test_harness
 
-from flows import promote, score
+from flows import promote, score, server
 from pipeline import decisions, publish
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
@@ -25,6 +25,7 @@ ROWS, OUT = "rows.parquet", "scored.parquet"
 def prefect() -> Iterator[None]:
     with prefect_test_harness(server_startup_timeout=120):
         yield
+        server.send_the_last()  # the harness would wait for ever
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from signing_keys import Keys
 from webhook import Post
 
-from flows import promote
+from flows import promote, server
 from pipeline import decisions, publish
 from pipeline.adapters.registry import Registry
 from pipeline.errors import InputError
@@ -209,6 +209,7 @@ def test_promotion_verification_and_rollback_are_flows_that_change_nothing_twice
         assert promote.promote("1").outcome == "already champion"
         with pytest.raises(InputError, match="no champion before it"):
             promote.rollback("1")
+        server.send_the_last()
     champion = Registry(NAME).at("champion")
     assert champion is not None
     assert champion.number == "1"

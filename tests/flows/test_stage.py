@@ -12,7 +12,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.testing.utilities import prefect_test_harness
 
-from flows import stage
+from flows import server, stage
 from pipeline import files
 from pipeline.errors import InputError
 
@@ -24,6 +24,7 @@ REPORT = f'python -c "{WRITE}"'
 def prefect() -> Iterator[None]:
     with prefect_test_harness(server_startup_timeout=120):
         yield
+        server.send_the_last()  # the harness would wait for ever
 
 
 @pytest.fixture(autouse=True)
