@@ -128,8 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tags(chosen.bundle.name, f"size:{chosen.size}"),
         ):
             ingest.run(chosen.ingest, print)
-            if not parsed.no_promote:
-                tracking.load()  # while the server starts
+            tracking.load()  # while the server starts
             wait()
             state = retrain(
                 parsed.when,
