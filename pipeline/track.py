@@ -1,6 +1,8 @@
 """What a stage tells the world while it runs. MLflow's side is in adapters/tracking.py."""
 
-from collections.abc import Mapping
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -35,3 +37,11 @@ class Silent:
 
     def artifact(self, path: Path) -> None:
         """Do nothing."""
+
+
+@contextlib.contextmanager
+def timed(track: Track, name: str) -> Iterator[None]:
+    """Record the seconds that the block takes as a metric."""
+    started = time.monotonic()
+    yield
+    track.metrics({name: time.monotonic() - started}, step=0)

@@ -242,15 +242,6 @@ def test_a_file_changed_by_the_user_after_ingest_is_never_replaced(cache: Path) 
     assert changed.read_text() == '{"text": "mine"}\n'
 
 
-def test_two_ingests_at_once_are_refused(cache: Path) -> None:
-    with (
-        provenance.alone(ingest.WORK),
-        pytest.raises(InputError, match="another ingest"),
-        provenance.alone(ingest.WORK),
-    ):
-        pass
-
-
 @pytest.fixture
 def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -262,6 +253,15 @@ def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 LOCAL = IngestParams(source="local")
+
+
+def test_two_ingests_at_once_are_refused(own_data: Path) -> None:
+    with (
+        files.held(ingest.WORK / "lock", "another"),
+        pytest.raises(InputError, match=f"ingest: process {os.getpid()} is at it here"),
+    ):
+        ingest.run(IngestParams(source="local"))
+    assert not layout.PROVENANCE.exists()
 
 
 def test_local_data_is_read_and_recorded_and_left_as_it_is(own_data: Path) -> None:

@@ -5,7 +5,6 @@ It holds no time and no host, so that equal inputs give equal bytes.
 """
 
 import contextlib
-import fcntl
 import json
 import shutil
 from collections.abc import Iterable, Iterator
@@ -126,19 +125,3 @@ def replacing_folder(folder: Path, work: Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def alone(work: Path) -> Iterator[None]:
-    """Hold the lock of ``work`` while the block runs.
-
-    Raises:
-        InputError: where another process holds it.
-    """
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError("another ingest is running here; wait until it ends") from None
-        yield

@@ -81,7 +81,7 @@ class Extractor:
             yield from (np.load(shard.done, allow_pickle=False) for shard in asked)
             return
         for texts in parts:
-            yield self._compute(texts, _from(start, total, progress))
+            yield self.compute(texts, _from(start, total, progress))
             start += len(texts)
 
     def _shard(self, texts: list[str], work: Path) -> shards.Shard:
@@ -101,7 +101,8 @@ class Extractor:
             len(texts),
         )
 
-    def _compute(self, texts: Sequence[str], progress: Progress | None) -> np.ndarray:
+    def compute(self, texts: Sequence[str], progress: Progress | None) -> np.ndarray:
+        """Return what `features` does, computed anew; the cache is neither read nor written."""
         ids = tokenise(texts, self.tokenizer, self.params.max_len_tokens).ids
         return run_batches(self._forward, ids, self.params.batch_tokens, progress)
 
@@ -129,7 +130,7 @@ def compute_shard(
     """
     extractor = _load_once(Path(model), FeaturesParams(**params), digest)
     texts = files.read_json(done.with_suffix(".json"))
-    rows = extractor._compute(texts, lambda count, _: progress(count))
+    rows = extractor.compute(texts, lambda count, _: progress(count))
     with files.replacing(done) as temporary, temporary.open("wb") as stream:
         np.save(stream, rows)
 

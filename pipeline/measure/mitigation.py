@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -50,6 +50,13 @@ class Choice:
     rule: str
 
 
+class GapChanges(NamedTuple):
+    """How a way's gap differs from that without mitigation; None of that itself."""
+
+    validation: Estimate | None
+    test: Estimate | None
+
+
 def score_trials(
     trials: Sequence[Trial], validation: Frame, test: Frame, bootstrap: Bootstrap
 ) -> tuple[MitigationScore, ...]:
@@ -62,14 +69,14 @@ def score_trials(
     seen = gap_changes([trial.validation for trial in trials], validation, strict)
     found = gap_changes([trial.test for trial in trials], test, bootstrap)
     return tuple(
-        _score(trial, trials[0], test, bootstrap).model_copy(
-            update={"validation_gap_change": before, "gap_change": after}
-        )
+        _score(trial, trials[0], test, bootstrap, GapChanges(before, after))
         for trial, before, after in zip(trials, seen, found, strict=True)
     )
 
 
-def _score(trial: Trial, none: Trial, frame: Frame, bootstrap: Bootstrap) -> MitigationScore:
+def _score(
+    trial: Trial, none: Trial, frame: Frame, bootstrap: Bootstrap, changes: GapChanges
+) -> MitigationScore:
     outcomes = trial.test
     gaps = fairness.gaps(
         *(outcomes, frame.column, frame.groups, frame.values),
@@ -84,9 +91,9 @@ def _score(trial: Trial, none: Trial, frame: Frame, bootstrap: Bootstrap) -> Mit
         accuracy=_accuracy(outcomes, bootstrap),
         accuracy_change=None if trial is none else versus.difference,
         gaps={gap.metric: gap.gap for gap in gaps},
-        gap_change=None,
+        gap_change=changes.test,
         validation_accuracy=_accuracy(trial.validation, bootstrap),
-        validation_gap_change=None,
+        validation_gap_change=changes.validation,
     )
 
 

@@ -3,16 +3,14 @@
 What is measured is in the folder audits, one file a kind of audit.
 """
 
-import contextlib
 import shutil
-import time
-from collections.abc import Iterator
+from typing import NamedTuple
 
 from pipeline import layout
 from pipeline.measure import plots
 from pipeline.measure.intervals import Bootstrap
 from pipeline.params import AuditParams
-from pipeline.reports import AuditReport
+from pipeline.reports import AuditReport, IntrinsicReport, PairScore, PrivacyReport
 from pipeline.stages.audits import (
     behaviour,
     canaries,
@@ -26,9 +24,19 @@ from pipeline.stages.audits import (
     privacy,
 )
 from pipeline.stages.audits.tested import read_tested
-from pipeline.track import Track
+from pipeline.track import Track, timed
 
 OUT = layout.stage_dir("audit")
+
+
+class Asked(NamedTuple):
+    """What the language model prefers and remembers, where it is good enough to be asked."""
+
+    competent: bool
+    why: str  # it is or is not
+    pairs: PairScore | None
+    preferred: IntrinsicReport
+    privacy: PrivacyReport
 
 
 def run(params: AuditParams, track: Track) -> AuditReport:
@@ -41,56 +49,54 @@ def run(params: AuditParams, track: Track) -> AuditReport:
     shutil.rmtree(OUT, ignore_errors=True)  # a file that is not made again would seem to be
     bootstrap = Bootstrap(params.confidence, params.resamples, params.seed)
     tested = read_tested()
-    with _timed(track, "gaps_s"):
+    with timed(track, "gaps_s"):
         chosen = columns.read_columns(params, tested)
         scores, gaps = groups.compare_groups(tested, chosen, params, bootstrap)
-    with _timed(track, "counterfactuals_s"):
+        plots.save(plots.gaps(gaps), OUT / "plots" / "gaps.svg")
+    with timed(track, "counterfactuals_s"):
         swaps = counterfactuals.compare_counterfactuals(tested, params, bootstrap, track, OUT)
-    with _timed(track, "behaviour_s"):
+    with timed(track, "behaviour_s"):
         behaved = behaviour.check_behaviour(tested, params, bootstrap, track, OUT)
-    with _timed(track, "mitigation_s"):
+    with timed(track, "mitigation_s"):
         compared = mitigation.compare_mitigations(params, bootstrap, track)
-    with _timed(track, "explanation_s"):
+    with timed(track, "explanation_s"):
         explained = explanation.explain(tested, params, bootstrap, track)
-    with _timed(track, "privacy_s"):
-        exposed = privacy.audit_privacy(params, bootstrap, track)
-    with _timed(track, "crows_pairs_s"):
-        pretrained = intrinsic.read_pretrained()
-        competent, why = intrinsic.judge_competence(pretrained, params.competence_nats)
-        asker = preferences.load_asker(params, track, OUT) if competent else None
-        pairs = (
-            intrinsic.score_pairs(asker.model, asker.tokenizer, params, track, OUT)
-            if asker
-            else None
-        )
-    with _timed(track, "other_benchmarks_s"):
-        preferred = (
-            preferences.measure(asker, bootstrap)
-            if asker
-            else preferences.refuse(preferences.INCOMPETENT)
-        )
-    with _timed(track, "canaries_s"):
-        exposed = canaries.add_canaries(exposed, asker)
-    plots.save(plots.gaps(gaps), OUT / "plots" / "gaps.svg")
+    with timed(track, "privacy_s"):
+        attacked = privacy.audit_privacy(params, bootstrap, track)
+    asked = _ask_language_model(attacked, params, bootstrap, track)
     return AuditReport(
         groups=scores,
         group_sources={name: column.source for name, column in chosen.items()},
         gaps=gaps,
         counterfactuals=swaps,
         behaviour=behaved,
-        crows_pairs=pairs,
-        intrinsic=preferred,
+        crows_pairs=asked.pairs,
+        intrinsic=asked.preferred,
         mitigation=compared,
         explanation=explained,
-        privacy=exposed,
-        competent=competent,
-        competence=why,
+        privacy=asked.privacy,
+        competent=asked.competent,
+        competence=asked.why,
         benchmark_digests=intrinsic.benchmark_digests() | preferences.digests(),
     )
 
 
-@contextlib.contextmanager
-def _timed(track: Track, name: str) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    track.metrics({name: time.monotonic() - started}, step=0)
+def _ask_language_model(
+    attacked: PrivacyReport, params: AuditParams, bootstrap: Bootstrap, track: Track
+) -> Asked:
+    """Ask for what it prefers, and what it remembers: that goes into the report of privacy."""
+    with timed(track, "competence_s"):
+        competent, why = intrinsic.judge_competence(
+            intrinsic.read_pretrained(), params.competence_nats
+        )
+        asker = preferences.load_asker(params, track, OUT) if competent else None
+    with timed(track, "canaries_s"):
+        exposed = canaries.add_canaries(attacked, asker)
+    if asker is None:
+        refused = preferences.refuse(preferences.INCOMPETENT)
+        return Asked(competent, why, None, refused, exposed)
+    with timed(track, "crows_pairs_s"):
+        pairs = intrinsic.score_pairs(asker.model, asker.tokenizer, params, track, OUT)
+    with timed(track, "other_benchmarks_s"):
+        preferred = preferences.measure(asker, bootstrap)
+    return Asked(competent, why, pairs, preferred, exposed)

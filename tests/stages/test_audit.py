@@ -283,7 +283,7 @@ def test_equal_inputs_give_equal_bytes_and_seconds_go_to_the_tracker() -> None:
     items = ("behaviour", "counterfactuals", "crows_pairs", "unmasked")
     assert set(digests) == {*(f"{name}.parquet" for name in items), "plots/gaps.svg"}
     kinds = ["gaps", "counterfactuals", "behaviour", "explanation", "privacy"]
-    kinds += ["crows_pairs", "other_benchmarks", "canaries"]
+    kinds += ["competence", "crows_pairs", "other_benchmarks", "canaries"]
     parts = {name for name in recorder.seconds if not name.startswith("mitigation_")}
     assert parts == {f"{kind}_s" for kind in kinds}
     assert str(first.benchmark_digests[str(intrinsic.CROWS_PAIRS)]) == files.sha256_file(

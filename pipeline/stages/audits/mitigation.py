@@ -1,9 +1,7 @@
 """Every way to treat groups more alike, fitted to training rows and compared on test rows."""
 
-import contextlib
 import itertools
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +23,7 @@ from pipeline.params import AuditParams, FinetuneParams
 from pipeline.params import MitigationMethod as Method
 from pipeline.reports import FinetuneReport, Mitigation, Probe
 from pipeline.stages._material import read_groups, read_material, read_sample
-from pipeline.track import Track
+from pipeline.track import Track, timed
 
 _PARTS = ("train", "validation", "test")
 
@@ -96,7 +94,7 @@ def _find_groups(parts: Mapping[str, Rows], column: str) -> dict[str, np.ndarray
 def _set_up(
     parts: Mapping[str, Rows], column: str, finetuned: FinetuneReport, track: Track
 ) -> Bench:
-    with _timed(track, "swap"):
+    with timed(track, "mitigation_swap_s"):
         material = read_material(parts, column, swap=True, track=track)
     test = read_sample("test", parts["test"])
     samples = {"train": material.train, "validation": material.validation, "test": test}
@@ -116,9 +114,9 @@ def _run_trials(
         objection = "fairlearn has it for two labels"
     if objection:
         return trials, left_out | dict.fromkeys(("reductions", "thresholds"), objection)
-    with _timed(track, "reductions"):
+    with timed(track, "mitigation_reductions_s"):
         trials.append(_try_reduction(bench, constraint))
-    with _timed(track, "thresholds"):
+    with timed(track, "mitigation_thresholds_s"):
         trials.append(_try_thresholds(heads["none"], bench, constraint))
     return trials, left_out
 
@@ -134,7 +132,7 @@ def _fit_heads(bench: Bench, track: Track) -> tuple[dict[Method, Head], dict[str
         elif method == bench.finetuned.mitigation:
             heads[method] = load_head(layout.stage_dir("finetune"))
         else:
-            with _timed(track, method):
+            with timed(track, f"mitigation_{method}_s"):
                 fitted = fit_mitigated(
                     method, bench.material, len(labels), bench.params, lambda _: None
                 )
@@ -212,7 +210,7 @@ def _probe(bench: Bench, min_rows: int, bootstrap: Bootstrap, track: Track) -> t
     erase = fit_eraser(plain["train"], one_hot(bench.groups["train"]))
     erased = {part: erase(features) for part, features in plain.items()}
     found = []
-    with _timed(track, "probes"):
+    with timed(track, "mitigation_probes_s"):
         for kind, features in itertools.product(probes.KINDS, (plain, erased)):
             probe = probes.fit_probe(
                 kind,
@@ -235,10 +233,3 @@ def _probe(bench: Bench, min_rows: int, bootstrap: Bootstrap, track: Track) -> t
                 )
             )
     return tuple(found)
-
-
-@contextlib.contextmanager
-def _timed(track: Track, name: str) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    track.metrics({f"mitigation_{name}_s": time.monotonic() - started}, step=0)

@@ -86,10 +86,11 @@ def _read_pool(limit: int | None, finetune: FinetuneParams, track: Track) -> Poo
     kept = {part: torch.arange(len(parts[part].ids))[:limit] for part in ("train", "test")}
     first = [samples[part].at(some) for part, some in kept.items()]
     pool = Sample(torch.cat([p.features for p in first]), torch.cat([p.labels for p in first]))
+    method = finetune.mitigation
     material = make_material(
         _join(parts, limit),
-        finetune.mitigate_column,
-        finetune.mitigation == "augment",
+        None if method == "none" else finetune.mitigate_column,
+        method == "augment",
         track,
         train=pool,
         validation=samples["validation"],
