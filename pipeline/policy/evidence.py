@@ -66,10 +66,23 @@ def find(evidence: Mapping[str, Any], path: str) -> list[Any]:
     Raises:
         MissingEvidenceError: where a step leads nowhere.
     """
-    found: list[Any] = [evidence]
+    return [value for value, _ in find_held(evidence, path)]
+
+
+def find_held(evidence: Mapping[str, Any], path: str) -> list[tuple[Any, tuple[Any, ...]]]:
+    """Return every value at a path with all that holds it, from the outermost.
+
+    Raises:
+        MissingEvidenceError: where a step leads nowhere.
+    """
+    found: list[tuple[Any, tuple[Any, ...]]] = [(evidence, ())]
     walked = ""
     for step in parse_path(path):
-        found = [value for node in found for value in _step_into(node, step, walked)]
+        found = [
+            (value, (*holders, node))
+            for node, holders in found
+            for value in _step_into(node, step, walked)
+        ]
         walked = f"{walked}.{step}" if walked else str(step)
     return found
 

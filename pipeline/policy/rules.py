@@ -36,6 +36,9 @@ class Rule(Section):
     ``max`` or ``min`` alone; the ``paired_difference`` to the champion, an interval too; or its
     ``point``, which no interval supports and which may only warn. A ``p_value`` is a plain number
     with ``max`` its level: those of one ``family`` are adjusted by Holm before they are judged.
+
+    A gap between groups says nothing of a group with too few rows, so it passes no rule that asks
+    for that group. A rule asks for its ``groups``; where none is named, for all that the data have.
     """
 
     id: str = pydantic.Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -45,6 +48,7 @@ class Rule(Section):
     max: _Threshold | None = None
     equals: bool | str | None = None
     same_as: str | None = None  # a path
+    groups: tuple[str, ...] = ()  # that a gap must compare; empty: every one
     min_n: int | None = pydantic.Field(default=None, ge=1)  # least support of an estimate
     severity: Severity = "block"  # whether failing it keeps the bundle from promotion
     applies: Applies = "always"

@@ -85,6 +85,13 @@ def test_a_bad_rule_is_refused_by_its_id_and_key(tmp_path: Path, rule: Any, name
         load(tmp_path / "policy.yaml", rule)
 
 
+def test_the_rules_on_gender_name_the_groups_that_they_are_about() -> None:
+    """Or every run whose texts name both, or neither, too seldom would be refused."""
+    on_gaps = [each for each in rules.load(SHIPPED).rules if "column=gender" in each.metric]
+    assert len(on_gaps) == 6
+    assert {each.groups for each in on_gaps} == {("female", "male")}
+
+
 @pytest.mark.parametrize(
     ("top", "named"),
     [

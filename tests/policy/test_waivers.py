@@ -126,6 +126,35 @@ def test_evidence_that_is_missing_cannot_be_waived(
     assert not promotes(keys.sign(make_waiver()), policy, evidence)
 
 
+def with_few_women(**gap: Any) -> dict[str, Any]:
+    """Reports in which the gap of accuracy says nothing of women; ``gap`` is laid over it."""
+    changed = copy.deepcopy(report_factory.make_json(SHIPPED.digest))
+    for each in changed["audit"]["gaps"]:
+        if (each["column"], each["metric"]) == ("gender", "accuracy"):
+            each["groups_compared"].remove("female")
+            each["groups_left_out"]["female"] = "49 of the 50 rows needed"
+            each.update(gap)
+    return changed
+
+
+def test_a_group_of_too_few_rows_passes_by_a_waiver_alone(keys: Keys, policy: Policy) -> None:
+    """Also where too few groups are left to compare any; not where a figure is unsound."""
+    signed = keys.sign(make_waiver(rule="gender-accuracy"))
+    undefined = {"point": None, "low": None, "high": None, "n": 600, "confidence": 0.95}
+    alone = {"gap": undefined, "groups_compared": ["male"]}
+    for evidence in (with_few_women(), with_few_women(**alone)):
+        assert not decide(evidence, policy, None).promote
+        assert promotes(signed, policy, evidence)
+    unsound = {"point": 0.0, "low": 0.0, "high": float("nan"), "n": 600, "confidence": 0.95}
+    for gap in (
+        {"gap": undefined},
+        {"gap": unsound},
+        {"groups_left_out": None},
+        {"groups_left_out": {}},
+    ):
+        assert not promotes(signed, policy, with_few_women(**gap)), gap
+
+
 def test_a_waiver_of_one_rule_spares_no_other(keys: Keys, policy: Policy) -> None:
     evidence = worse_than_word_counts()
     evidence["evaluate"]["model"]["ece"] |= {"point": 0.3, "low": 0.2, "high": 0.4}
