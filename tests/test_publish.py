@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import report_factory
 
-from pipeline import champion, files, layout, publish, reports
+from pipeline import champion, files, layout, publish, reports, verify
 from pipeline import decisions as decisions_log
 from pipeline.__main__ import REFUSED_CODE, main
 from pipeline.adapters import registry, rows, tracking
@@ -411,6 +411,7 @@ def test_the_champion_is_served_on_loopback_and_answers_as_it_was_evaluated(
     texts = ["good film", "bad", "good " * 100]
     with serving(params, tmp_path / "serve.log") as (server, port):
         said = _until_it_answers(port, texts, server)
+    assert verify.verify(f"models:/{params.name}@champion").found  # serving has left nothing there
     probabilities = classifier.load_bundle(layout.stage_dir("bundle")).probabilities(texts)
     labels = [report_factory.LABELS[place] for place in probabilities.argmax(axis=1)]
     assert [each["label"] for each in said] == labels

@@ -2,8 +2,12 @@
 
 import datetime
 import json
+import os
+import py_compile
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +92,48 @@ def test_one_bit_changed_anywhere_in_the_registry_is_refused_by_name(
     (folder / "code" / "more.py").write_text("")
     with pytest.raises(InputError, match=r"more\.py"):
         verify.verify(target(params))
+
+
+def load_served_code(params: BundleParams) -> str:
+    """Import what serves version 1 in a process of its own, as MLflow does; return what it says."""
+    code = f"import sys; sys.path.insert(0, {str(stored(params) / 'code')!r}); import pipeline"
+    code += "; import pipeline.adapters.serving; print(pipeline.__file__)"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def test_bytecode_beside_the_code_that_serves_is_neither_made_nor_accepted(
+    params: BundleParams,
+) -> None:
+    """Python would run it in place of the source, whatever the source's digest."""
+    publish.publish(params)
+    folder = stored(params)
+    assert str(folder) in load_served_code(params)
+    assert list(folder.rglob("*.pyc")) == []
+    assert verify.verify(target(params)).found
+    source = Path("injected.py")
+    source.write_text("print('injected')\n__path__, __file__ = [], ''\n")
+    for place in ("code", "code/more/__pycache__", "code/pipeline/__pycache__"):
+        kept = None
+        if (folder / place).is_file():
+            kept = (folder / place).read_text()
+            (folder / place).unlink()
+        made = folder / place / f"__init__.{sys.implementation.cache_tag}.pyc"
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(str(source), str(made), invalidation_mode=mode)
+        with pytest.raises(InputError, match=re.escape(place if kept else str(made))):
+            verify.verify(target(params))
+        made.unlink()
+        if kept:
+            assert load_served_code(params)  # which leaves bytecode where nothing bars it
+            assert list(made.parent.glob("*.pyc"))
+            shutil.rmtree(made.parent)
+            made.parent.write_text(kept)
+    shutil.rmtree(folder / "code" / "more")
+    assert verify.verify(target(params)).found
 
 
 @pytest.mark.parametrize("with_key", [True, False])

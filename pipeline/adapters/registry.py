@@ -104,7 +104,7 @@ class Registry:
         whole = isinstance(digests, dict)
         if not whole or files.sha256_digests(digests) != version.tags.get(STORED_TAG):
             raise InputError(f"{_STORED} of {self._named(version)}: {_NOT_WHOLE}")
-        files.check_tree(folder, digests, _caches(folder) | {_DOWNLOADED})
+        files.check_tree(folder, digests, frozenset({_DOWNLOADED}))
         (bundle,) = (folder / "data").iterdir()
         if files.sha256_digests(files.verify_files(bundle)) != version.tags.get(BUNDLE_TAG):
             raise InputError(f"{bundle}: {_NOT_WHOLE}")
@@ -164,14 +164,9 @@ class Registry:
 
 
 def _stored_digests(folder: Path) -> dict[str, str]:
-    left_out = _caches(folder) | {_DOWNLOADED}
-    return {name: d for name, d in files.sha256_tree(folder).items() if name not in left_out}
-
-
-def _caches(folder: Path) -> frozenset[str]:
-    """Return the bytecode that Python leaves beside the code that serves a model it has loaded."""
-    found = (folder / "code").rglob("__pycache__/*.pyc")
-    return frozenset(path.relative_to(folder).as_posix() for path in found)
+    digests = {name: d for name, d in files.sha256_tree(folder).items() if name != _DOWNLOADED}
+    assert not any(name.endswith(".pyc") for name in digests)  # Python would run it unseen
+    return digests
 
 
 def _version(found: Any) -> Version:
