@@ -42,6 +42,7 @@ def promote(params: BundleParams, number: str) -> Promotion:
     with files.locked(champion.LOCK):
         version, present = registry.get(number), registry.at(CHAMPION)
         if present is not None and present.number == version.number:
+            champion.check_alias(registry, version)
             return Promotion(name=params.name, version=number, outcome="already champion")
         trust.check_version(registry, version, policy)
         decision = trust.read_decision(registry, version, trust.DECISION)
@@ -55,7 +56,7 @@ def promote(params: BundleParams, number: str) -> Promotion:
 def crown(
     registry: Registry, version: Version, present: Version | None, decision: Decision
 ) -> None:
-    """Log the promotion, keep the decision that it rests on, and move the alias last.
+    """Log the promotion, keep the decision that it rests on, move the alias, and say that it is.
 
     ``present`` is the champion that the gate compared the version with.
 
@@ -64,17 +65,21 @@ def crown(
     """
     _refuse_moved(registry, present)
     waived = [waiver.model_dump(mode="json") for waiver in decision.waivers()]
-    log = champion.record("promote", registry, version, reasons=[], waivers=waived)
+    before = present.number if present else None
+    head = champion.record(
+        "promote", registry, version, reasons=[], waivers=waived, from_version=before
+    )
     trust.keep_record(registry, version, trust.PROMOTION, decision)
     registry.tag(
         version,
         decision="promoted",
         reasons="",
         waivers=", ".join(waiver.rule for waiver in decision.waivers()),
-        log=log,
-        **{champion.PREVIOUS: present.number if present else ""},
+        log=head.log,
+        **{champion.PREVIOUS: before or ""},
     )
     registry.point(CHAMPION, version)
+    registry.tag(version, **{champion.CROWNED: str(head.entries)})
 
 
 def _refuse_moved(registry: Registry, compared: Version | None) -> None:

@@ -20,7 +20,6 @@ from pipeline.policy.rules import Policy
 from pipeline.reports import Report
 
 _DATA_DVC = layout.DATA.with_suffix(".dvc")
-_TAG_CHARS = 5000  # MLflow's limit
 _BEFORE_BUNDLE = tuple(stage for stage in reports.STAGE_REPORTS if stage != "bundle")
 Outcome = Literal["promoted", "refused", "awaiting approval", "already champion"]
 
@@ -34,6 +33,7 @@ class Publication(Report):
     decision: Decision | None  # none where nothing was decided
     withheld: str = ""  # why a bundle that the gate passes is not promoted
     signature: str = ""  # what was found of the stored version's
+    aliases: tuple[str, ...] = ()  # that point at the version now, as the registry has them
     page: str  # where the version is found
     report: str  # where the report is found
 
@@ -46,9 +46,11 @@ class Publication(Report):
         """Return the outcome for a terminal."""
         lines = [self.decision.summary()] if self.decision else []
         lines += [f"withheld: {self.withheld}"] if self.withheld else []
-        alias = CHAMPION if self.promoted else CHALLENGER
+        aliases = (
+            f"its alias is {' and '.join(self.aliases)}" if self.aliases else "it has no alias"
+        )
         lines += [
-            f"{self.name} version {self.version}: {self.outcome}; its alias is {alias}",
+            f"{self.name} version {self.version}: {self.outcome}; {aliases}",
             f"signature {self.signature}",
             f"registry  {self.page}",
             f"report    {self.report}",
@@ -105,6 +107,7 @@ def _keep(registry: Registry, version: Version, policy: Policy) -> Publication:
     checked = trust.check_version(registry, version, policy)
     why = trust.lapsed(registry, version, policy, trust.today())
     if not why:
+        champion.check_alias(registry, version)
         return _publication(registry, version, "already champion", checked.signature)
     withheld = champion.take_back(registry, version, policy, why)
     return _publication(registry, version, "refused", checked.signature, withheld=withheld)
@@ -205,7 +208,7 @@ def _record(
     registry.tag(
         version,
         decision=outcome,
-        reasons="; ".join(reasons)[:_TAG_CHARS],
+        reasons="; ".join(reasons)[: champion.TAG_CHARS],
         waivers=", ".join(waiver.rule for waiver in decision.waivers()),
     )
 
@@ -226,6 +229,7 @@ def _publication(
         decision=decision,
         withheld=withheld,
         signature=signature,
+        aliases=registry.aliases_of(version),
         page=registry.page(version),
         report=str((layout.stage_dir("report") / "index.html").resolve()),
     )

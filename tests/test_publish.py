@@ -294,9 +294,37 @@ def test_a_registry_that_cannot_be_read_is_said_without_credentials(
 ) -> None:
     Path("broken.db").write_text("this is no database" * 100)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    with pytest.raises(InputError, match=r"MLflow at .*champion is as it was") as raised:
+    with pytest.raises(InputError, match=r"MLflow at .*may have arrived") as raised:
         publish.publish(params)
     assert "secret" not in str(raised.value)
+
+
+def test_nothing_is_claimed_of_a_write_whose_answer_never_came(
+    params: BundleParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alias arrives, and the answer does not."""
+    client = type(tracking.connect())
+    original = client.set_registered_model_alias
+
+    def write_and_time_out(self: Any, name: str, alias: str, version: str) -> None:
+        original(self, name, alias, version)
+        if alias == "champion":
+            raise ConnectionError("Read timed out.")
+
+    monkeypatch.setattr(client, "set_registered_model_alias", write_and_time_out)
+    with pytest.raises(InputError, match=r"Read timed out.; what was being written may have"):
+        publish.publish(params)
+    assert aliases(params.name)["champion"] == "1"
+    with pytest.raises(InputError, match=r"version=9\) not found$"):
+        Registry(params.name).get("9")
+
+
+def test_the_summary_has_the_aliases_that_the_registry_has(params: BundleParams) -> None:
+    assert "its alias is challenger and champion" in publish.publish(params).summary()
+    bundle_factory.build(params.name, seed=1, encoder_digest_after="0" * 64)
+    assert publish.publish(params).summary().count("its alias is challenger\n") == 1
+    bundle_factory.build(params.name)
+    assert "its alias is champion\n" in publish.publish(params).summary()
 
 
 # Rollback.

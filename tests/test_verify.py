@@ -1,5 +1,6 @@
 """Verification: one changed byte anywhere, one tag, one entry of the log, one day too many."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -17,7 +18,7 @@ import report_factory
 import yaml
 from signing_keys import Keys
 
-from pipeline import champion, decisions, files, layout, publish, reports, trust, verify
+from pipeline import champion, decisions, files, layout, promote, publish, reports, trust, verify
 from pipeline.__main__ import REFUSED_CODE, main
 from pipeline.adapters import signing, tracking
 from pipeline.adapters.registry import Registry
@@ -195,6 +196,77 @@ def test_an_alias_that_was_moved_by_hand_to_what_the_gate_refused_is_refused(
         verify.verify(target(params))
 
 
+def publish_two(params: BundleParams) -> Registry:
+    publish.publish(params)
+    bundle_factory.build(params.name, seed=1)
+    assert publish.publish(params).version == "2"
+    return Registry(params.name)
+
+
+def test_an_alias_that_was_moved_by_hand_to_a_champion_of_the_past_is_refused(
+    params: BundleParams,
+) -> None:
+    registry = publish_two(params)
+    registry.point("champion", registry.get("1"))
+    said = r"version 1: .*by entry 2 of .*\(promote\) version 2 is; the alias was moved by hand"
+    with pytest.raises(InputError, match=said):
+        verify.verify(target(params))
+    with pytest.raises(InputError, match=said):
+        promote.promote(params, "1")
+    bundle_factory.write_bundle(params.name, 0)
+    with pytest.raises(InputError, match=said):
+        publish.publish(params)
+    registry.point("champion", registry.get("2"))
+    assert verify.verify(target(params)).found
+
+
+@pytest.mark.parametrize("with_log", [True, False])
+def test_an_alias_that_was_moved_by_hand_to_a_version_taken_back_is_refused(
+    params: BundleParams, with_log: bool
+) -> None:
+    registry = publish_two(params)
+    champion.rollback(params)
+    assert verify.verify(target(params), with_log).found
+    registry.point("champion", registry.get("2"))
+    with pytest.raises(InputError, match=r"version 2: .* was rolled back to version 1"):
+        verify.verify(target(params), with_log)
+    with pytest.raises(InputError, match="was rolled back to version 1"):
+        publish.publish(params)
+    tracking.connect().delete_model_version_tag(params.name, "2", "rolled_back")
+    if with_log:
+        with pytest.raises(InputError, match=r"by entry 3 of .*\(rollback\) version 1 is"):
+            verify.verify(target(params))
+
+
+@pytest.mark.parametrize("cut_short", [True, False])
+def test_a_promotion_cut_short_before_the_alias_leaves_the_champion_sound_and_is_told(
+    params: BundleParams, monkeypatch: pytest.MonkeyPatch, cut_short: bool
+) -> None:
+    """Unlike one that arrived, whose alias is then moved back by hand."""
+    publish.publish(params)
+    bundle_factory.build(params.name, seed=1)
+    point = Registry.point
+
+    def point_and_stop(self: Registry, alias: str, version: Any) -> None:
+        if alias == "champion" and cut_short:
+            raise KeyboardInterrupt
+        point(self, alias, version)
+
+    monkeypatch.setattr(Registry, "point", point_and_stop)
+    with contextlib.suppress(KeyboardInterrupt):
+        publish.publish(params)
+    monkeypatch.setattr(Registry, "point", point)
+    if cut_short:
+        said = verify.verify(target(params)).summary()
+        assert "entry 2" in said
+        assert "version 2 was to be champion, and is not: publish it again" in said
+        assert publish.publish(params).promoted
+    registry = Registry(params.name)
+    registry.point("champion", registry.get("1"))
+    with pytest.raises(InputError, match="moved by hand"):
+        verify.verify(target(params))
+
+
 def test_a_champion_to_which_one_went_back_verifies_though_it_was_refused_since(
     params: BundleParams,
 ) -> None:
@@ -343,6 +415,28 @@ def test_an_expired_waiver_leaves_no_champion_where_there_was_none_before(
     assert "there is none now" in capsys.readouterr().out
     assert Registry(params.name).at("champion") is None
     assert main(["verify", target(params)]) == 2
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_an_expired_champion_goes_though_the_one_before_is_deleted_or_damaged(
+    params: BundleParams, keys: Keys, monkeypatch: pytest.MonkeyPatch, deleted: bool
+) -> None:
+    publish.publish(params)
+    build_worse(params, keys, seed=1)
+    waive()
+    assert publish.publish(params).version == "2"
+    if deleted:
+        tracking.connect().delete_model_version(params.name, "1")
+    else:
+        flip(stored(params) / "data" / "bundle" / "config.json", -1)
+    pass_days(monkeypatch, 2)
+    taken = verify.verify(target(params)).withdrawn
+    assert "there is none now: the one before cannot be: " in taken
+    assert ("version=1) not found" if deleted else "config.json: changed") in taken
+    registry = Registry(params.name)
+    assert registry.at("champion") is None
+    assert json.loads(lines()[-1])["to_version"] is None
+    assert taken.partition("cannot be: ")[2] in json.loads(lines()[-1])["reasons"][1]
 
 
 def test_a_waiver_falls_with_its_approver(params: BundleParams, keys: Keys) -> None:

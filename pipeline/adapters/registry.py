@@ -43,6 +43,11 @@ class Registry:
         number = self._aliases().get(alias)
         return None if number is None else self.get(number)
 
+    def aliases_of(self, version: Version) -> tuple[str, ...]:
+        """Return the aliases that point at a version, by name."""
+        pointing = {alias for alias, at in self._aliases().items() if str(at) == version.number}
+        return tuple(sorted(pointing))
+
     def get(self, number: str) -> Version:
         """Return a version by its number."""
         with tracking.reaching():

@@ -32,6 +32,7 @@ _SETTINGS = {  # where the user has not set them
     "PGCONNECT_TIMEOUT": "5",
 }
 _NO_BYTECODE = "In place of a folder of bytecode: what is run is the source beside it.\n"
+UNSURE = "; what was being written may have arrived: run the same command again"
 _EXAMPLE = "This is a text."  # of what may be asked; no row of the data is published
 _SERVING = (
     "mlflow",
@@ -87,7 +88,15 @@ def reaching() -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError) as error:
         why = without_credentials(" ".join(str(error).split()))
         where = without_credentials(tracking_uri())
-        raise InputError(f"MLflow at {where}: {why}; the champion is as it was") from error
+        raise InputError(f"MLflow at {where}: {why}{_say_arrived(error)}") from error
+
+
+def _say_arrived(error: Exception) -> str:
+    """Return what is known of a write that failed: nothing, where no answer came to it."""
+    from mlflow.exceptions import MlflowException
+
+    answered = isinstance(error, MlflowException) and error.get_http_status_code() < 500
+    return "" if answered else UNSURE
 
 
 def git_tags() -> dict[str, str]:

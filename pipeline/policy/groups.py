@@ -51,4 +51,6 @@ def _say(gap: Mapping[str, Any], groups: Sequence[str]) -> str:
         if group not in left_out:
             raise MissingEvidenceError(f"there is no group {group}")
     told = wanting or left_out
+    if not told and len(compared) < 2:
+        raise MissingEvidenceError("no groups are compared there")
     return "; ".join(f"{group} could not be compared: {left_out[group]}" for group in told)
