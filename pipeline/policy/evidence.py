@@ -16,6 +16,9 @@ from pipeline.errors import nearest
 _STEP = re.compile(r"(?P<name>[^.\[\]]+)(?:\[(?P<where>[^\[\]]+)\])?(?:\.|$)")
 
 
+BOUNDS = ("point", "low", "high")  # by which an estimate is known, and which nothing else has
+
+
 class MissingEvidenceError(Exception):
     """There is no sound evidence at a path; the message says what is wrong and where."""
 
@@ -90,6 +93,8 @@ def find_held(evidence: Mapping[str, Any], path: str) -> list[tuple[Any, tuple[A
 def _step_into(node: Any, step: Step, walked: str) -> list[Any]:
     if not isinstance(node, Mapping):
         raise MissingEvidenceError(f"{walked} is {_show(node)}, which has no {step.name}")
+    if all(bound in node for bound in BOUNDS):
+        raise MissingEvidenceError(f"{walked} is an estimate, which no rule may step into")
     if step.name not in node:
         here = f"{walked} has" if walked else "there is"
         raise MissingEvidenceError(f"{here} no {step.name}{nearest(step.name, map(str, node))}")
@@ -135,12 +140,12 @@ def read_figure(value: Mapping[str, Any], min_n: int, confidence: float) -> Figu
     Raises:
         MissingEvidenceError: where it is undefined, malformed, or rests on too little.
     """
-    for key in ("point", "low", "high", "n", "confidence"):
+    for key in (*BOUNDS, "n", "confidence"):
         if key not in value:
             raise MissingEvidenceError(f"the estimate has no {key}")
     if value["point"] is None:
         raise MissingEvidenceError(f"undefined: {value.get('note') or 'no reason given'}")
-    point, low, high = (read_number(value[key]) for key in ("point", "low", "high"))
+    point, low, high = (read_number(value[key]) for key in BOUNDS)
     if low > high:
         raise MissingEvidenceError(f"the interval [{low:g}, {high:g}] is upside down")
     n = value["n"]

@@ -10,7 +10,7 @@ import pydantic
 from pipeline import files, layout, reports
 from pipeline.errors import InputError, nearest
 from pipeline.params import Section, tuples
-from pipeline.policy.evidence import parse_path
+from pipeline.policy.evidence import BOUNDS, parse_path
 from pipeline.policy.references import REFERENCES
 
 Severity = Literal["block", "warn"]
@@ -63,9 +63,14 @@ class Rule(Section):
     @classmethod
     def _is_path(cls, value: str | None) -> str | None:
         if value is not None:
-            root = parse_path(value)[0].name
+            root, *others = (step.name for step in parse_path(value))
             if root not in _ROOTS:
                 raise ValueError(f"{root!r} is no stage{nearest(root, _ROOTS)}")
+            if into := [name for name in others if name in BOUNDS]:
+                raise ValueError(
+                    f"{into[0]!r} is part of an estimate; name the estimate, whose interval and n"
+                    " are asked too"
+                )
         return value
 
     @pydantic.model_validator(mode="after")

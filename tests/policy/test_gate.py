@@ -92,6 +92,7 @@ TABLE: list[tuple[Any, dict[str, Any], str]] = [
     (interval(0.05, 0.11), {"max": 0.1, "statistic": "point", "severity": "warn"}, "pass"),
     (interval(0.05, 0.17), {"max": 0.1, "statistic": "point", "severity": "warn"}, "fail"),
     (0.05, {"max": 0.1, "statistic": "upper"}, "not_evaluated"),
+    (interval(0.0, 0.05), {"max": 200, "metric": "evaluate.x.n"}, "not_evaluated"),
     (0.05, {"max": 0.1, "statistic": "point", "severity": "warn"}, "not_evaluated"),
 ]
 
@@ -138,6 +139,24 @@ def test_a_warning_that_fails_is_told_and_does_not_block() -> None:
     decision = decide({"evaluate": {"x": 1, "y": 1}}, policy_of(rule(min=1), worried), None)
     assert decision.promote
     assert decision.warnings() == ("b: evaluate.y is 1, not >= 9",)
+
+
+def test_a_point_does_not_pass_without_its_interval_and_support() -> None:
+    """Nor where the rule was made past the reading of policy.yaml."""
+    one_row = {"point": 1.0, "low": 0.2, "high": 1.0, "n": 1, "confidence": 0.95}
+    for field in evidence.BOUNDS:
+        chosen = rule(min=0).model_copy(update={"metric": f"evaluate.x.{field}"})
+        verdict = decide({"evaluate": {"x": one_row}}, policy_of(chosen), None).verdicts[0]
+        assert (verdict.verdict, verdict.blocks) == ("not_evaluated", True)
+        assert "evaluate.x is an estimate" in verdict.reason
+
+
+def test_nothing_in_the_reports_has_the_fields_of_an_estimate_but_an_estimate() -> None:
+    """So that a path is known to step into one by its names."""
+    models = [each for each in vars(reports).values() if isinstance(each, type)]
+    fields = [each.model_fields for each in models if issubclass(each, reports.Report)]
+    named = [each for each in fields if {*evidence.BOUNDS} & {*each}]
+    assert named == [reports.Estimate.model_fields]
 
 
 # The shipped policy.
