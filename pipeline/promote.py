@@ -7,7 +7,7 @@ compared it with must still be the champion.
 from typing import Literal
 
 from pipeline import approve, champion, files, trust
-from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, Registry, Version
 from pipeline.champion import CHAMPION
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
@@ -122,8 +122,9 @@ def _say_stale(
     compared = decision.champion.version if decision.champion else None
     if compared != (present.number if present else None):
         return "the champion is another than the gate compared it with; publish its bundle again"
+    bundle, author = version.tags[BUNDLE_TAG], version.tags.get(AUTHOR_TAG, "")
     for waiver in decision.waivers():
-        why = waivers.refusal(waiver, policy, version.tags[BUNDLE_TAG], trust.today())
+        why = waivers.refusal(waiver, policy, bundle, author, trust.today())
         if why:
             return f"the waiver of {waiver.rule} does not hold: {why}"
     return ""

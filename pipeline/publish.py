@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pipeline import approve, champion, files, layout, promote, reports, trust
 from pipeline.adapters import signing, tracking
-from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, Registry, Version
 from pipeline.champion import CHALLENGER, CHAMPION
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
@@ -119,7 +119,8 @@ def _decide(
     checked = trust.check_version(registry, version, policy)
     registry.point(CHALLENGER, version)
     comparison = champion.compare(registry, present, bundle.reports) if present else None
-    accepted, refused = waivers.accept(waivers.load(), policy, bundle.digest, trust.today())
+    author = version.tags.get(AUTHOR_TAG, "")
+    accepted, refused = waivers.accept(waivers.load(), policy, bundle.digest, author, trust.today())
     decision = gate.decide(bundle.reports, policy, comparison, accepted)
     decision = decision.model_copy(update={"refused_waivers": refused})
     trust.keep_record(registry, version, trust.DECISION, decision)
@@ -174,7 +175,7 @@ def _add(registry: Registry, bundle: Bundle, policy: Policy) -> Version:
     tags = {
         **tracking.git_tags(),
         BUNDLE_TAG: bundle.digest,
-        approve.AUTHOR_TAG: tracking.git_author(),
+        AUTHOR_TAG: tracking.git_author(),
         "data_md5": data_md5(),
         "lock_digest": files.sha256_file(_present(layout.LOCK)),
         "policy_digest": policy.digest,

@@ -11,7 +11,7 @@ import pydantic
 
 from pipeline import files, reports
 from pipeline.adapters import signing
-from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, Registry, Version
 from pipeline.errors import InputError
 from pipeline.policy import waivers
 from pipeline.policy.gate import Decision
@@ -108,8 +108,9 @@ def read_decision(registry: Registry, version: Version, name: str) -> Decision |
 def lapsed(registry: Registry, version: Version, policy: Policy, today: datetime.date) -> str:
     """Return why a waiver on which a version's promotion rests holds no longer; empty if all do."""
     promotion = read_decision(registry, version, PROMOTION)
+    bundle, author = version.tags[BUNDLE_TAG], version.tags.get(AUTHOR_TAG, "")
     for waiver in promotion.waivers() if promotion else ():
-        why = waivers.refusal(waiver, policy, version.tags[BUNDLE_TAG], today)
+        why = waivers.refusal(waiver, policy, bundle, author, today)
         if why:
             return f"the waiver of {waiver.rule} does not hold: {why}"
     return ""

@@ -16,7 +16,8 @@ import bundle_factory
 import pytest
 import report_factory
 import yaml
-from signing_keys import Keys
+from approval_factory import AUTHOR, init_git
+from signing_keys import Keys, make_waiver
 
 from pipeline import champion, decisions, files, layout, promote, publish, reports, trust, verify
 from pipeline.__main__ import REFUSED_CODE, main
@@ -24,6 +25,7 @@ from pipeline.adapters import signing, tracking
 from pipeline.adapters.registry import Registry
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
+from pipeline.policy import waivers
 
 
 @pytest.fixture(autouse=True)
@@ -341,7 +343,9 @@ def test_nothing_is_appended_to_a_log_that_was_tampered_with(params: BundleParam
 
 
 def build_worse(params: BundleParams, keys: Keys, seed: int = 0) -> None:
-    """A bundle worse than word counts, under a policy that has an approver."""
+    """A bundle of Ann's, worse than word counts, under a policy that has an approver."""
+    if not Path(".git").exists():
+        init_git()
     bundle_factory.build(params.name, seed=seed)
     raw = yaml.safe_load(layout.POLICY.read_text())
     raw["approvers"] = {"Abe": keys.line}
@@ -358,7 +362,7 @@ def build_worse(params: BundleParams, keys: Keys, seed: int = 0) -> None:
 
 def waive(rule: str = "near-tfidf", **changes: str) -> int:
     given = {
-        "author": "Ann",
+        "author": AUTHOR,
         "approver": "Abe",
         "reason": "Long texts.",
         "compensating-measure": "A weekly sample is read.",
@@ -439,6 +443,32 @@ def test_an_expired_champion_goes_though_the_one_before_is_deleted_or_damaged(
     assert taken.partition("cannot be: ")[2] in json.loads(lines()[-1])["reasons"][1]
 
 
+def test_an_author_cannot_waive_for_a_bundle_of_their_own(
+    params: BundleParams, keys: Keys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Abe made it, and is an approver with a key: neither the command nor a file will do."""
+    init_git("Abe")
+    build_worse(params, keys)
+    for author in ("", "Abe", "Nobody At All"):
+        assert waive(author=author) == 2
+    assert "the commit is by Abe" in capsys.readouterr().err
+    bundle = reports.read(reports.BundleReport).digest
+    signed = keys.sign(make_waiver(bundle=bundle, author="Nobody At All", approver="Abe"))
+    files.write_text(waivers.FOLDER / "w.yaml", yaml.safe_dump(signed.model_dump()))
+    made = publish.publish(params)
+    assert made.outcome == "refused"
+    assert "it is for a bundle by Nobody At All, not Abe" in made.summary()
+
+
+def test_without_a_commit_there_is_no_author_and_no_waiver(
+    params: BundleParams, keys: Keys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_worse(params, keys)
+    shutil.rmtree(".git")
+    assert waive(author="") == 2
+    assert "git names no author" in capsys.readouterr().err
+
+
 def test_a_waiver_falls_with_its_approver(params: BundleParams, keys: Keys) -> None:
     build_worse(params, keys)
     waive()
@@ -453,7 +483,8 @@ def test_a_waiver_falls_with_its_approver(params: BundleParams, keys: Keys) -> N
     [
         ("same-encoder", {}, "does not call same-encoder waivable"),
         ("none", {}, "has no rule none"),
-        ("near-tfidf", {"approver": "Ann"}, "another person"),
+        ("near-tfidf", {"approver": "ann  AUTHOR"}, "another person"),
+        ("near-tfidf", {"author": "Nobody At All"}, "the commit is by Ann Author"),
         ("near-tfidf", {"approver": "Bea"}, "Bea is not among"),
         ("near-tfidf", {"expires": "2020-01-01"}, "it expired on 2020-01-01"),
         ("near-tfidf", {"expires": "soon"}, "--expires soon: is no day"),

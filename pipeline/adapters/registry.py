@@ -12,6 +12,7 @@ from pipeline.adapters.runs import tracking_uri, without_credentials
 from pipeline.errors import InputError
 
 BUNDLE_TAG = "bundle_digest"
+AUTHOR_TAG = "author"  # who made the commit that the version is of
 STORED_TAG = "stored_digest"  # of the list of all that is stored for a version
 
 _STORED = "stored.json"  # that list, with the version's run: path -> SHA-256
