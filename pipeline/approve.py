@@ -59,6 +59,7 @@ def say(params: BundleParams, number: str, approver: str, decision: Word, reason
     with files.locked(champion.LOCK):
         version = registry.get(number)
         trust.check_version(registry, version, policy)
+        trust.check_made(registry, version)
         at = registry.at(champion.CHAMPION)
         if decision == "reject" and at is not None and at.number == number:
             raise InputError(f"version {number} is champion; run `python -m pipeline rollback`")

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from pipeline import decisions, files, layout, reports, trust
 from pipeline.adapters import rows
-from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline.adapters.registry import Registry, Version
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
 from pipeline.policy import rules
@@ -228,7 +228,7 @@ def say_rolled_back(version: Version) -> str:
 
 def record(action: str, registry: Registry, version: Version, **more: Any) -> Head:
     """Append to the log what becomes of a version, and return the log's end."""
-    tags = {tag: version.tags.get(tag) for tag in (BUNDLE_TAG, "policy_digest", "git_commit")}
+    tags = {tag: version.tags.get(tag) for tag in trust.MADE_WITH}
     head = decisions.append(action, name=registry.name, version=version.number, **tags, **more)
     decisions.witness(registry, head)
     return head

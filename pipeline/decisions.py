@@ -61,6 +61,12 @@ def entries() -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+def log_id() -> str | None:
+    """Return the id of the log here, which is that of its first entry; None where there is none."""
+    head = chain.check(read(), str(LOG))
+    return head.log if head else None
+
+
 class Move(NamedTuple):
     """An entry by which the champion of a model changes."""
 
@@ -72,10 +78,8 @@ class Move(NamedTuple):
 
 def last_move(name: str, log: str) -> Move | None:
     """Return the last move of a model's champion; none where the log here is not ``log``."""
-    lines, moves = read(), [each for each in entries() if each["action"] in _MOVES]
-    head = chain.check(lines, str(LOG))
-    moves = [each for each in moves if each["name"] == name]
-    if head is None or head.log != log or not moves:
+    moves = [each for each in entries() if each["action"] in _MOVES and each["name"] == name]
+    if log != log_id() or not moves:
         return None
     last = moves[-1]
     to_version = last[_MOVES[last["action"]]]

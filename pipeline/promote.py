@@ -4,7 +4,7 @@ For a version that the gate has passed and that waited: nothing is measured agai
 compared it with must still be the champion.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline import approve, champion, files, trust
 from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, Registry, Version
@@ -45,6 +45,7 @@ def promote(params: BundleParams, number: str) -> Promotion:
             champion.check_alias(registry, version)
             return Promotion(name=params.name, version=number, outcome="already champion")
         trust.check_version(registry, version, policy)
+        trust.check_made(registry, version)
         decision = trust.read_decision(registry, version, trust.DECISION)
         why = _refusal(registry, version, present, decision, policy)
         if decision is None or why:
@@ -64,22 +65,40 @@ def crown(
         InputError: where the alias has moved since.
     """
     _refuse_moved(registry, present)
-    waived = [waiver.model_dump(mode="json") for waiver in decision.waivers()]
     before = present.number if present else None
     head = champion.record(
-        "promote", registry, version, reasons=[], waivers=waived, from_version=before
+        "promote",
+        registry,
+        version,
+        reasons=[],
+        from_version=before,
+        **circumstances(decision),
     )
     trust.keep_record(registry, version, trust.PROMOTION, decision)
     registry.tag(
         version,
         decision="promoted",
         reasons="",
-        waivers=", ".join(waiver.rule for waiver in decision.waivers()),
         log=head.log,
+        **circumstances_as_tags(decision),
         **{champion.PREVIOUS: before or ""},
     )
     registry.point(CHAMPION, version)
     registry.tag(version, **{champion.CROWNED: str(head.entries)})
+
+
+def circumstances(decision: Decision) -> dict[str, Any]:
+    """Return, for the log, what a decision rests on beside its rules."""
+    waived = [waiver.model_dump(mode="json") for waiver in decision.waivers()]
+    return {"waivers": waived, "refused_before": list(decision.refused_before)}
+
+
+def circumstances_as_tags(decision: Decision) -> dict[str, str]:
+    """Return the same for the version's page."""
+    return {
+        "waivers": ", ".join(waiver.rule for waiver in decision.waivers()),
+        "refused_before": "; ".join(decision.refused_before)[: champion.TAG_CHARS],
+    }
 
 
 def _refuse_moved(registry: Registry, compared: Version | None) -> None:

@@ -81,15 +81,16 @@ def _verify_version(
     found = [f"version {version.number}, every file is whole", checked.signature]
     at_champion = registry.at(champion.CHAMPION)
     is_champion = at_champion is not None and at_champion.number == version.number
-    why = trust.lapsed(registry, version, policy, trust.today()) if is_champion else ""
-    if is_champion and not why:
-        found += filter(None, [champion.check_alias(registry, version, with_log)])
     found.append(tell_decision(registry, version, is_champion))
     found += filter(None, [approve.tell(registry, version)])
     if with_log:
+        trust.check_made(registry, version)
         found.append(decisions.check(registry, version.tags.get("log", "")))
     else:
         found.append("the log of decisions was not checked")
+    why = trust.lapsed(registry, version, policy, trust.today()) if is_champion else ""
+    if is_champion and not why:
+        found += filter(None, [champion.check_alias(registry, version, with_log)])
     withdrawn = champion.take_back(registry, version, policy, why) if why else ""
     return Verification(target=target, found=tuple(found), withdrawn=withdrawn)
 
@@ -106,4 +107,5 @@ def tell_decision(registry: Registry, version: Version, is_champion: bool) -> st
         return "the gate has not decided on it"
     waived = ", ".join(waiver.rule for waiver in decision.waivers())
     words = "the gate passes it" if decision.promote else "the gate refuses it"
-    return f"{words}, with {waived} waived" if waived else words
+    words = f"{words}, with {waived} waived" if waived else words
+    return "; ".join([words, *decision.refused_before])

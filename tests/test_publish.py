@@ -114,6 +114,62 @@ def test_a_refusal_is_recorded_with_its_reasons_and_makes_no_champion(params: Bu
     assert [v.rule for v in made.decision.verdicts if v.blocks] == ["encoder-frozen"]
 
 
+def edit_policy(params: BundleParams, seed: int) -> None:
+    """Change policy.yaml and run every stage after it: the same test rows under other limits."""
+    bundle_factory.build(params.name, seed=seed)
+    layout.POLICY.write_text(layout.POLICY.read_text() + "# edited\n")
+    report_factory.write(files.sha256_file(layout.POLICY))
+    bundle_factory.write_bundle(params.name, seed)
+
+
+def test_a_pass_by_other_limits_after_a_refusal_on_the_same_rows_says_so_for_good(
+    params: BundleParams,
+) -> None:
+    bundle_factory.build(params.name, encoder_digest_after="0" * 64)
+    publish.publish(params)
+    (refusal,) = decisions()
+    edit_policy(params, seed=1)
+    made = publish.publish(params)
+    assert made.promoted
+    assert made.decision is not None
+    (said,) = made.decision.refused_before
+    told = "refused version 1 of .* on the same test rows by another policy.yaml, "
+    assert re.search(told + refusal["judged_by"][:12], said)
+    assert f"warning: {said}" in made.summary()
+    assert f"warning: {said}" in made.markdown().replace("\\", "")
+    assert versions(params.name)[1].tags["refused_before"] == said
+    assert decisions()[-1]["refused_before"] == [said]
+    assert said in verify.verify(f"models:/{params.name}@champion").summary()
+
+
+@pytest.mark.parametrize("why", ["other rows", "the same limits", "limits changed too late"])
+def test_a_pass_after_a_refusal_of_another_kind_says_nothing(
+    params: BundleParams, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """Without a run anew, policy.yaml's change is itself what the gate refuses."""
+    if why == "limits changed too late":
+        layout.POLICY.write_text(layout.POLICY.read_text() + "# edited\n")
+    else:
+        bundle_factory.build(params.name, encoder_digest_after="0" * 64)
+    assert publish.publish(params).outcome == "refused"
+    if why == "the same limits":
+        bundle_factory.build(params.name, seed=1)
+    else:
+        edit_policy(params, seed=1)
+        if why == "limits changed too late":
+            bundle_factory.build(params.name, seed=1)
+    if why == "other rows":
+        digest = {"digest": "7" * 64}
+        split = reports.read(reports.SplitReport)
+        spoil("split", test=split.test.model_copy(update=digest))
+        spoil("evaluate", test_digest="7" * 64)
+        bundle_factory.write_bundle(params.name, 1)
+    made = publish.publish(params)
+    assert made.promoted
+    assert made.decision is not None
+    assert made.decision.refused_before == ()
+
+
 @pytest.mark.parametrize("after", ["add", "point-challenger", "tag", "point-champion"])
 def test_a_publication_cut_short_is_completed_and_not_doubled(
     params: BundleParams, monkeypatch: pytest.MonkeyPatch, after: str

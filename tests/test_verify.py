@@ -172,6 +172,11 @@ def test_one_bit_changed_in_a_folder_is_refused_by_name(
         ("promotion_digest", "its tag promotion_digest"),
         ("policy_digest", "its tag policy_digest"),
         ("log", "is not the log"),
+        ("author", "its tag author is '0{64}', and by entry 1 of .* it was"),
+        ("git_commit", "its tag git_commit"),
+        ("git_dirty", "its tag git_dirty"),
+        ("data_md5", "its tag data_md5"),
+        ("lock_digest", "its tag lock_digest"),
     ],
 )
 def test_a_tag_that_was_changed_is_refused_by_name(
@@ -182,6 +187,32 @@ def test_a_tag_that_was_changed_is_refused_by_name(
     registry.tag(registry.get("1"), **{tag: "0" * 64})
     with pytest.raises(InputError, match=named):
         verify.verify(target(params))
+
+
+def test_a_version_whose_files_and_their_digests_were_all_changed_is_not_in_the_log(
+    params: BundleParams,
+) -> None:
+    """Whoever writes stored.json and its tag anew cannot write the log anew."""
+    publish.publish(params)
+    registry = Registry(params.name)
+    (stored(params) / "code" / "more.py").write_text("")
+    listed = files.sha256_tree(stored(params))
+    registry.log(registry.get("1"), "stored.json", listed)
+    registry.tag(registry.get("1"), stored_digest=files.sha256_digests(listed))
+    with pytest.raises(InputError, match="has no entry of it as it is"):
+        verify.verify(target(params))
+
+
+def test_a_version_that_was_made_again_under_the_number_of_another_is_itself(
+    params: BundleParams,
+) -> None:
+    """MLflow gives the number of the last version, where that was deleted, to the next."""
+    publish.publish(params)
+    tracking.connect().delete_model_version(params.name, "1")
+    init_git()
+    assert publish.publish(params).outcome == "promoted"
+    assert Registry(params.name).get("1").tags["author"] == AUTHOR
+    assert verify.verify(target(params)).found
 
 
 def test_an_alias_that_was_moved_by_hand_to_what_the_gate_refused_is_refused(

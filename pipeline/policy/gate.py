@@ -84,6 +84,7 @@ class Decision(Report):
     not_applicable: tuple[str, ...]  # ids of rules whose `applies` is not met
     champion: ChampionComparison | None
     refused_waivers: tuple[str, ...] = ()  # why each waiver for this bundle does not hold
+    refused_before: tuple[str, ...] = ()  # on the same test rows, under another policy
 
     def waivers(self) -> tuple[Waiver, ...]:
         """Return the waivers that this decision rests on."""
@@ -106,19 +107,20 @@ class Decision(Report):
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         lines += [f"does not apply: {rule}" for rule in self.not_applicable]
         lines += [f"warning: {reason}" for reason in self.warnings()]
-        lines += tell_waivers(self)
+        lines += tell_circumstances(self)
         lines += [f"refused: {reason}" for reason in self.reasons()]
         return "\n".join([*lines, f"the gate {'passes' if self.promote else 'refuses'} it"])
 
 
-def tell_waivers(decision: Decision) -> list[str]:
-    """Return each waiver for the bundle as a line: who let what pass, until when, and why."""
+def tell_circumstances(decision: Decision) -> list[str]:
+    """Return each waiver as a line: who let what pass, until when, and why; then other warnings."""
     told = [
         f"waived: {each.rule} by {each.approver} until {each.expires}: {each.reason};"
         f" instead: {each.compensating_measure}"
         for each in decision.waivers()
     ]
-    return told + [f"warning: {why}" for why in decision.refused_waivers]
+    doubts = (*decision.refused_waivers, *decision.refused_before)
+    return told + [f"warning: {why}" for why in doubts]
 
 
 def decide(
