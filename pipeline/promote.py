@@ -6,7 +6,7 @@ compared it with must still be the champion.
 
 from typing import Any, Literal
 
-from pipeline import approve, champion, files, trust
+from pipeline import approve, champion, decisions, files, trust
 from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, Registry, Version
 from pipeline.champion import CHAMPION
 from pipeline.errors import InputError
@@ -85,6 +85,13 @@ def crown(
     )
     registry.point(CHAMPION, version)
     registry.tag(version, **{champion.CROWNED: str(head.entries)})
+
+
+def complete(registry: Registry, champion_now: Version) -> None:
+    """Say of a champion that its promotion arrived, where that was cut short after the alias."""
+    last = decisions.last_move(registry.name, champion_now.tags.get("log", ""))
+    if last and last.action == "promote" and last.to_version == champion_now.number:
+        registry.tag(champion_now, **{champion.CROWNED: str(last.entry)})
 
 
 def circumstances(decision: Decision) -> dict[str, Any]:

@@ -109,6 +109,7 @@ def _keep(registry: Registry, version: Version, policy: Policy) -> Publication:
     why = trust.lapsed(registry, version, policy, trust.today())
     if not why:
         champion.check_alias(registry, version)
+        promote.complete(registry, version)
         return _publication(registry, version, "already champion", checked.signature)
     withheld = champion.take_back(registry, version, policy, why)
     return _publication(registry, version, "refused", checked.signature, withheld=withheld)

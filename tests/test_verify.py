@@ -271,9 +271,9 @@ def test_an_alias_that_was_moved_by_hand_to_a_version_taken_back_is_refused(
             verify.verify(target(params))
 
 
-@pytest.mark.parametrize("cut_short", [True, False])
+@pytest.mark.parametrize("cut_short", ["before the alias", "after it", "not"])
 def test_a_promotion_cut_short_before_the_alias_leaves_the_champion_sound_and_is_told(
-    params: BundleParams, monkeypatch: pytest.MonkeyPatch, cut_short: bool
+    params: BundleParams, monkeypatch: pytest.MonkeyPatch, cut_short: str
 ) -> None:
     """Unlike one that arrived, whose alias is then moved back by hand."""
     publish.publish(params)
@@ -281,19 +281,21 @@ def test_a_promotion_cut_short_before_the_alias_leaves_the_champion_sound_and_is
     point = Registry.point
 
     def point_and_stop(self: Registry, alias: str, version: Any) -> None:
-        if alias == "champion" and cut_short:
+        if alias == "champion" and cut_short == "before the alias":
             raise KeyboardInterrupt
         point(self, alias, version)
+        if alias == "champion" and cut_short == "after it":
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(Registry, "point", point_and_stop)
     with contextlib.suppress(KeyboardInterrupt):
         publish.publish(params)
     monkeypatch.setattr(Registry, "point", point)
-    if cut_short:
+    if cut_short == "before the alias":
         said = verify.verify(target(params)).summary()
         assert "entry 2" in said
         assert "version 2 was to be champion, and is not: publish it again" in said
-        assert publish.publish(params).promoted
+    assert publish.publish(params).promoted
     registry = Registry(params.name)
     registry.point("champion", registry.get("1"))
     with pytest.raises(InputError, match="moved by hand"):
