@@ -212,8 +212,7 @@ def earlier(registry: Registry, champion: Version, policy: Policy) -> Version | 
             return None
         seen.add(version.number)
         lapsed = trust.lapsed(registry, version, policy, trust.today())
-        taken_back = ROLLED_BACK in version.tags or version.tags.get("decision") == WITHDRAWN
-        if not taken_back and not lapsed:
+        if ROLLED_BACK not in version.tags and not lapsed:
             return version
     return None
 

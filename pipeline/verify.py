@@ -40,7 +40,7 @@ def verify(target: str, with_log: bool = True) -> Verification:
         with_log: Whether the log of decisions must be here; a host that only serves has none.
 
     Raises:
-        InputError: naming the file, tag or entry that is not what it was.
+        InputError: naming the file, tag, alias or entry that is not what it was.
     """
     if not target.startswith("models:"):
         return _verify_folder(Path(target))

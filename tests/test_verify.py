@@ -509,6 +509,12 @@ def test_a_waiver_falls_with_its_approver(params: BundleParams, keys: Keys) -> N
     raw = yaml.safe_load(layout.POLICY.read_text())
     layout.POLICY.write_text(yaml.safe_dump(raw | {"approvers": {}}))
     assert "Abe is not among" in verify.verify(target(params)).withdrawn
+    layout.POLICY.write_text(yaml.safe_dump(raw))
+    registry = Registry(params.name)
+    registry.point("champion", registry.get("1"))
+    for with_log in (True, False):
+        with pytest.raises(InputError, match="was withdrawn; the alias was moved by hand"):
+            verify.verify(target(params), with_log)
 
 
 @pytest.mark.parametrize(
