@@ -133,7 +133,7 @@ def _decide(
         promote.crown(registry, version, present, decision)
     else:
         judged = _say_judged(bundle, decision)
-        _record(registry, version, decision, outcome, withheld, judged)
+        _record(registry, version, decision, (outcome, withheld), judged)
     return _publication(
         registry, version, outcome, checked.signature, decision=decision, withheld=withheld
     )
@@ -230,15 +230,15 @@ def _present(path: Path) -> Path:
     return path
 
 
-def _record(  # noqa: PLR0917
+def _record(
     registry: Registry,
     version: Version,
     decision: Decision,
-    outcome: Outcome,
-    withheld: str,
+    found: tuple[Outcome, str],
     judged: dict[str, str],
 ) -> None:
     """Log that a version is not promoted, and say so on it."""
+    outcome, withheld = found
     reasons = [*decision.reasons(), *filter(None, [withheld])]
     action = "refuse" if outcome == "refused" else "wait"
     circumstances = promote.circumstances(decision)

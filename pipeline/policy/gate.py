@@ -168,7 +168,10 @@ class _Judge:
 
 
 def _judge_rule(rule: Rule, judge: _Judge) -> RuleVerdict:
-    """Judge every value at the rule's path; the worst verdict is the rule's."""
+    """Judge every value at the rule's path; the worst verdict is the rule's.
+
+    Of those not evaluated one that no waiver spares comes first.
+    """
     try:
         judged = [
             _judge_groups(rule, holders, _judge(rule, value, judge))
@@ -176,7 +179,7 @@ def _judge_rule(rule: Rule, judge: _Judge) -> RuleVerdict:
         ]
     except MissingEvidenceError as missing:
         judged = [_verdict(rule, "not_evaluated", "nothing", str(missing))]
-    return min(judged, key=lambda verdict: _WORST_FIRST.index(verdict.verdict))
+    return min(judged, key=lambda each: (_WORST_FIRST.index(each.verdict), each.group_left_out))
 
 
 def _judge(rule: Rule, value: Any, judge: _Judge) -> RuleVerdict:

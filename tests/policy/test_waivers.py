@@ -166,6 +166,24 @@ def test_a_group_of_too_few_rows_passes_by_a_waiver_alone(keys: Keys, policy: Po
         assert not promotes(signed, policy, with_few_women(**gap)), gap
 
 
+def test_a_group_of_too_few_rows_does_not_hide_what_is_missing_beside_it(
+    keys: Keys, policy: Policy
+) -> None:
+    """A rule on the gaps of every metric: the first says nothing of women, a later one is NaN."""
+    (one,) = (rule for rule in SHIPPED.rules if rule.id == "gender-accuracy")
+    broad = one.model_copy(update={"metric": "audit.gaps[column=gender].gap"})
+    others = (rule for rule in policy.rules if rule != one)
+    asked = policy.model_copy(update={"rules": (broad, *others)})
+    signed = keys.sign(make_waiver(rule="gender-accuracy"))
+    evidence = with_few_women()
+    assert promotes(signed, asked, evidence)
+    of_gender = [gap for gap in evidence["audit"]["gaps"] if gap["column"] == "gender"]
+    (rate,) = (gap for gap in of_gender if gap["metric"] == "selection_rate")
+    rate["gap"]["high"] = float("nan")  # which no other rule reads
+    assert of_gender.index(rate) > 0
+    assert not promotes(signed, asked, evidence)
+
+
 def test_a_waiver_of_one_rule_spares_no_other(keys: Keys, policy: Policy) -> None:
     evidence = worse_than_word_counts()
     evidence["evaluate"]["model"]["ece"] |= {"point": 0.3, "low": 0.2, "high": 0.4}
