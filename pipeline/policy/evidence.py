@@ -7,7 +7,7 @@ entry chosen is evidence, and each must satisfy the rule.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,8 +93,6 @@ def find_held(evidence: Mapping[str, Any], path: str) -> list[tuple[Any, tuple[A
 def _step_into(node: Any, step: Step, walked: str) -> list[Any]:
     if not isinstance(node, Mapping):
         raise MissingEvidenceError(f"{walked} is {_show(node)}, which has no {step.name}")
-    if all(bound in node for bound in BOUNDS):
-        raise MissingEvidenceError(f"{walked} is an estimate, which no rule may step into")
     if step.name not in node:
         here = f"{walked} has" if walked else "there is"
         raise MissingEvidenceError(f"{here} no {step.name}{nearest(step.name, map(str, node))}")
@@ -112,6 +110,12 @@ def _choose(entries: Any, step: Step) -> list[Any]:
     if not chosen:
         raise MissingEvidenceError(f"there is no {step}")
     return chosen
+
+
+def refuse_parts(holders: Iterable[Any]) -> None:
+    """Refuse what an estimate holds: by itself it has neither an interval nor support."""
+    if any(isinstance(each, Mapping) and all(b in each for b in BOUNDS) for each in holders):
+        raise MissingEvidenceError("part of an estimate, which no rule may step into")
 
 
 def read_number(value: Any) -> float:

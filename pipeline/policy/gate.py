@@ -21,6 +21,7 @@ from pipeline.policy.evidence import (
     read_figure,
     read_number,
     read_text,
+    refuse_parts,
 )
 from pipeline.policy.families import adjust_families, read_p_value
 from pipeline.policy.groups import compare_nothing, say_left_out
@@ -174,7 +175,7 @@ def _judge_rule(rule: Rule, judge: _Judge) -> RuleVerdict:
     """
     try:
         judged = [
-            _judge_groups(rule, holders, _judge(rule, value, judge))
+            _judge_holders(rule, holders, _judge(rule, value, judge))
             for value, holders in find_held(judge.evidence, rule.metric)
         ]
     except MissingEvidenceError as missing:
@@ -200,9 +201,13 @@ def _judge(rule: Rule, value: Any, judge: _Judge) -> RuleVerdict:
         return _verdict(rule, "not_evaluated", "nothing", f"{rule.metric}: {missing}")
 
 
-def _judge_groups(rule: Rule, holders: tuple[Any, ...], judged: RuleVerdict) -> RuleVerdict:
-    """Take back a pass, or a doubt, on a gap that says nothing of a group that is asked for."""
+def _judge_holders(rule: Rule, holders: tuple[Any, ...], judged: RuleVerdict) -> RuleVerdict:
+    """Take back a verdict on part of an estimate, or but a failure on a gap that is not whole.
+
+    A gap is whole that says something of every group that is asked for.
+    """
     try:
+        refuse_parts(holders)
         told = say_left_out(holders, rule.groups)
     except MissingEvidenceError as missing:
         return _verdict(rule, "not_evaluated", "nothing", f"{rule.metric}: {missing}")
