@@ -107,7 +107,7 @@ def check_made(registry: Registry, version: Version) -> None:
 
 
 def _is_of(entry: dict[str, Any], name: str, version: Version) -> bool:
-    """Return whether an entry is of this version, and not of one deleted since of its number."""
+    """Return whether an entry is of this version, and not of another that had its number."""
     tag = STORED_TAG if STORED_TAG in entry else BUNDLE_TAG  # entries of before have but the bundle
     named = entry["name"] == name and entry.get("version") == version.number
     return named and entry.get(tag) == version.tags.get(tag)
