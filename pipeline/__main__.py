@@ -21,7 +21,7 @@ from pipeline.track import Silent
 STAGES = tuple(reports.STAGE_REPORTS)
 REFUSED_CODE = 3  # registered and not promoted, or a champion no longer
 _WAIVER_HELP = {
-    "author": "who made the bundle",
+    "author": "who made the commit: need not be said, and must be true",
     "approver": "who signs: a name of policy.yaml's approvers, with CHARTER_SIGNING_KEY",
     "reason": "why the rule need not hold",
     "compensating-measure": "what is done in place of it",
@@ -119,7 +119,8 @@ def _add_checks(commands: Any) -> None:
     waive = commands.add_parser("waive", help="sign a waiver of a rule for build/bundle")
     waive.add_argument("rule", help="id of a rule of policy.yaml that is waivable")
     for name in ("author", "approver", "reason", "compensating-measure", "expires"):
-        waive.add_argument(f"--{name}", required=True, help=_WAIVER_HELP[name])
+        required = name != "author"
+        waive.add_argument(f"--{name}", required=required, default="", help=_WAIVER_HELP[name])
     waive.set_defaults(run=_waive)
     doctor = commands.add_parser("doctor", help="is all there that a run needs? 2 if not")
     doctor.set_defaults(run=_doctor)

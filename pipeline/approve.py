@@ -9,14 +9,13 @@ import pydantic
 
 from pipeline import champion, files, trust
 from pipeline.adapters import signing
-from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, Registry, Version
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
 from pipeline.policy import approvals, rules
 from pipeline.policy.approvals import Approval, Word
 from pipeline.policy.rules import Policy
 
-AUTHOR_TAG = "author"  # of a version: who made the commit that it is of
 APPROVAL = "approval"  # the person's last word on a version, kept by this name
 
 
@@ -60,6 +59,7 @@ def say(params: BundleParams, number: str, approver: str, decision: Word, reason
     with files.locked(champion.LOCK):
         version = registry.get(number)
         trust.check_version(registry, version, policy)
+        trust.check_made(registry, version)
         at = registry.at(champion.CHAMPION)
         if decision == "reject" and at is not None and at.number == number:
             raise InputError(f"version {number} is champion; run `python -m pipeline rollback`")

@@ -9,10 +9,11 @@ import pyarrow.parquet as pq
 
 from pipeline import decisions, files, layout, reports, trust
 from pipeline.adapters import rows
-from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline.adapters.registry import Registry, Version
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
 from pipeline.policy import rules
+from pipeline.policy.chain import Head
 from pipeline.policy.gate import ChampionComparison
 from pipeline.policy.rules import Policy
 from pipeline.reports import Estimate, FinetuneReport
@@ -20,6 +21,9 @@ from pipeline.reports import Estimate, FinetuneReport
 CHAMPION, CHALLENGER = "champion", "challenger"
 PREVIOUS = "previous_champion"  # tag: the version that was champion before this one
 ROLLED_BACK = "rolled_back"  # tag: this version was champion and was taken back
+WITHDRAWN = "withdrawn"  # what the tag `decision` of a version says whose waiver has expired
+CROWNED = "crowned"  # tag: the number of the entry by which it became champion, the alias moved
+TAG_CHARS = 5000  # MLflow's limit
 LOCK = layout.STATE / "publish.lock"  # held by whoever moves an alias
 
 
@@ -125,22 +129,78 @@ def _roll_back(registry: Registry, champion: Version, policy: Policy) -> str:
 def take_back(registry: Registry, champion: Version, policy: Policy, why: str) -> str:
     """Take the alias from a champion whose waiver holds no longer, and say to whom it goes.
 
-    It goes to the champion before, or to nobody.
+    It goes to the champion before; to nobody where there is none, or none whose files are whole.
     """
-    before = earlier(registry, champion, policy)
-    if before is not None:
-        trust.check_version(registry, before, policy)
+    before, unsound = _sound_earlier(registry, champion, policy)
     to_version = before.number if before else None
-    record("withdraw", registry, champion, to_version=to_version, reasons=[why])
-    registry.tag(champion, decision="withdrawn", reasons=why)
+    reasons = [why, *filter(None, [unsound])]
+    record("withdraw", registry, champion, to_version=to_version, reasons=reasons)
+    registry.tag(champion, decision=WITHDRAWN, reasons="; ".join(reasons)[:TAG_CHARS])
     if before is None:
         registry.unpoint(CHAMPION)
-        return f"version {champion.number} is champion no longer ({why}); there is none now"
+        none = f"version {champion.number} is champion no longer ({why}); there is none now"
+        return f"{none}: the one before cannot be: {unsound}" if unsound else none
     registry.point(CHAMPION, before)
     return (
         f"version {champion.number} is champion no longer ({why});"
         f" version {before.number} is champion again"
     )
+
+
+def _sound_earlier(
+    registry: Registry, champion: Version, policy: Policy
+) -> tuple[Version | None, str]:
+    """Return the champion before, and why there is none where one cannot be read or is not whole.
+
+    An expired champion is to go in any case: what is wrong with another must not keep it.
+    """
+    try:
+        before = earlier(registry, champion, policy)
+        if before is not None:
+            trust.check_version(registry, before, policy)
+    except InputError as error:
+        return None, str(error)
+    return before, ""
+
+
+def check_alias(registry: Registry, champion: Version, with_log: bool = True) -> str:
+    """Check that the alias came where it is by the gate; say where a promotion was cut short.
+
+    The log of decisions is asked where it is the one in which the champion was promoted.
+
+    Raises:
+        InputError: where somebody has moved the alias by hand.
+    """
+    found = f"version {champion.number}: is champion, and"
+    by_hand = "the alias was moved by hand: move it back, or publish another bundle"
+    promotion = trust.read_decision(registry, champion, trust.PROMOTION)
+    if promotion is None or not promotion.promote:
+        raise InputError(f"{found} the gate has not promoted it; {by_hand}")
+    if ROLLED_BACK in champion.tags:
+        raise InputError(f"{found} was rolled back {champion.tags[ROLLED_BACK]}; {by_hand}")
+    if champion.tags.get("decision") == WITHDRAWN:
+        raise InputError(f"{found} was withdrawn; {by_hand}")
+    last = decisions.last_move(registry.name, champion.tags.get("log", "")) if with_log else None
+    if last is None or last.to_version == champion.number:
+        return ""
+    said = f"by entry {last.entry} of {decisions.LOG} ({last.action})"
+    if _is_cut_short(registry, champion, last):
+        return f"{said} version {last.to_version} was to be champion, and is not: publish it again"
+    whom = f"version {last.to_version} is" if last.to_version else "nobody is"
+    raise InputError(
+        f"{found} {said} {whom}; {by_hand}; where {last.action} was cut short, run it again"
+    )
+
+
+def _is_cut_short(registry: Registry, champion: Version, last: decisions.Move) -> bool:
+    """Return whether a promotion was logged and never came to the alias, which was the last step.
+
+    Until it does, the champion before goes on.
+    """
+    if last.action != "promote" or last.from_version != champion.number:
+        return False
+    assert last.to_version is not None
+    return registry.get(last.to_version).tags.get(CROWNED) != str(last.entry)
 
 
 def earlier(registry: Registry, champion: Version, policy: Policy) -> Version | None:
@@ -165,9 +225,9 @@ def say_rolled_back(version: Version) -> str:
     )
 
 
-def record(action: str, registry: Registry, version: Version, **more: Any) -> str:
-    """Append to the log what becomes of a version, and return the log's id."""
-    tags = {tag: version.tags.get(tag) for tag in (BUNDLE_TAG, "policy_digest", "git_commit")}
+def record(action: str, registry: Registry, version: Version, **more: Any) -> Head:
+    """Append to the log what becomes of a version, and return the log's end."""
+    tags = {tag: version.tags.get(tag) for tag in trust.MADE_WITH}
     head = decisions.append(action, name=registry.name, version=version.number, **tags, **more)
     decisions.witness(registry, head)
-    return head.log
+    return head

@@ -4,8 +4,9 @@ It is append-only and chained, see `policy.chain`. Its end is kept with the regi
 so that a log that was cut short is found out.
 """
 
+import json
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline import files, layout
 from pipeline.adapters.registry import Registry
@@ -16,6 +17,7 @@ from pipeline.policy.chain import Head
 LOG = layout.STATE / "decisions.jsonl"
 _LOCK = layout.STATE / "decisions.lock"
 _HEAD = "decisions_head"  # tag of the registered model, one for each log: its end
+_MOVES = {"promote": "version", "rollback": "to_version", "withdraw": "to_version"}
 
 
 def append(action: str, **facts: Any) -> Head:
@@ -46,6 +48,42 @@ def read() -> list[str]:
     except UnicodeDecodeError as error:
         raise InputError(f"{LOG}: byte {error.start} is not UTF-8; restore the log") from None
     return text.removesuffix("\n").split("\n") if text else []
+
+
+def entries() -> list[dict[str, Any]]:
+    """Return the log's entries, in their order.
+
+    Raises:
+        InputError: naming the line that does not follow the one before.
+    """
+    lines = read()
+    chain.check(lines, str(LOG))
+    return [json.loads(line) for line in lines]
+
+
+def log_id() -> str | None:
+    """Return the id of the log here, which is that of its first entry; None where there is none."""
+    head = chain.check(read(), str(LOG))
+    return head.log if head else None
+
+
+class Move(NamedTuple):
+    """An entry by which the champion of a model changes."""
+
+    entry: int
+    action: str
+    from_version: str | None  # the champion before, of a promotion
+    to_version: str | None  # the champion after; none where there is none
+
+
+def last_move(name: str, log: str) -> Move | None:
+    """Return the last move of a model's champion; none where the log here is not ``log``."""
+    moves = [each for each in entries() if each["action"] in _MOVES and each["name"] == name]
+    if log != log_id() or not moves:
+        return None
+    last = moves[-1]
+    to_version = last[_MOVES[last["action"]]]
+    return Move(last["entry"], last["action"], last.get("from_version"), to_version)
 
 
 def witness(registry: Registry, head: Head) -> None:

@@ -4,10 +4,10 @@ For a version that the gate has passed and that waited: nothing is measured agai
 compared it with must still be the champion.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
-from pipeline import approve, champion, files, trust
-from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline import approve, champion, decisions, files, trust
+from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, Registry, Version
 from pipeline.champion import CHAMPION
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
@@ -42,8 +42,10 @@ def promote(params: BundleParams, number: str) -> Promotion:
     with files.locked(champion.LOCK):
         version, present = registry.get(number), registry.at(CHAMPION)
         if present is not None and present.number == version.number:
+            champion.check_alias(registry, version)
             return Promotion(name=params.name, version=number, outcome="already champion")
         trust.check_version(registry, version, policy)
+        trust.check_made(registry, version)
         decision = trust.read_decision(registry, version, trust.DECISION)
         why = _refusal(registry, version, present, decision, policy)
         if decision is None or why:
@@ -55,7 +57,7 @@ def promote(params: BundleParams, number: str) -> Promotion:
 def crown(
     registry: Registry, version: Version, present: Version | None, decision: Decision
 ) -> None:
-    """Log the promotion, keep the decision that it rests on, and move the alias last.
+    """Log the promotion, keep the decision that it rests on, move the alias, and say that it is.
 
     ``present`` is the champion that the gate compared the version with.
 
@@ -63,18 +65,47 @@ def crown(
         InputError: where the alias has moved since.
     """
     _refuse_moved(registry, present)
-    waived = [waiver.model_dump(mode="json") for waiver in decision.waivers()]
-    log = champion.record("promote", registry, version, reasons=[], waivers=waived)
+    before = present.number if present else None
+    head = champion.record(
+        "promote",
+        registry,
+        version,
+        reasons=[],
+        from_version=before,
+        **circumstances(decision),
+    )
     trust.keep_record(registry, version, trust.PROMOTION, decision)
     registry.tag(
         version,
         decision="promoted",
         reasons="",
-        waivers=", ".join(waiver.rule for waiver in decision.waivers()),
-        log=log,
-        **{champion.PREVIOUS: present.number if present else ""},
+        log=head.log,
+        **circumstances_as_tags(decision),
+        **{champion.PREVIOUS: before or ""},
     )
     registry.point(CHAMPION, version)
+    registry.tag(version, **{champion.CROWNED: str(head.entries)})
+
+
+def complete(registry: Registry, champion_now: Version) -> None:
+    """Say of a champion that its promotion arrived, where that was cut short after the alias."""
+    last = decisions.last_move(registry.name, champion_now.tags.get("log", ""))
+    if last and last.action == "promote" and last.to_version == champion_now.number:
+        registry.tag(champion_now, **{champion.CROWNED: str(last.entry)})
+
+
+def circumstances(decision: Decision) -> dict[str, Any]:
+    """Return, for the log, what a decision rests on beside its rules."""
+    waived = [waiver.model_dump(mode="json") for waiver in decision.waivers()]
+    return {"waivers": waived, "refused_before": list(decision.refused_before)}
+
+
+def circumstances_as_tags(decision: Decision) -> dict[str, str]:
+    """Return the same for the version's page."""
+    return {
+        "waivers": ", ".join(waiver.rule for waiver in decision.waivers()),
+        "refused_before": "; ".join(decision.refused_before)[: champion.TAG_CHARS],
+    }
 
 
 def _refuse_moved(registry: Registry, compared: Version | None) -> None:
@@ -117,8 +148,9 @@ def _say_stale(
     compared = decision.champion.version if decision.champion else None
     if compared != (present.number if present else None):
         return "the champion is another than the gate compared it with; publish its bundle again"
+    bundle, author = version.tags[BUNDLE_TAG], version.tags.get(AUTHOR_TAG, "")
     for waiver in decision.waivers():
-        why = waivers.refusal(waiver, policy, version.tags[BUNDLE_TAG], trust.today())
+        why = waivers.refusal(waiver, policy, bundle, author, trust.today())
         if why:
             return f"the waiver of {waiver.rule} does not hold: {why}"
     return ""

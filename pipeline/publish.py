@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline import approve, champion, files, layout, promote, reports, trust
+from pipeline import approve, champion, decisions, files, layout, promote, reports, trust
 from pipeline.adapters import signing, tracking
-from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, Registry, Version
 from pipeline.champion import CHALLENGER, CHAMPION
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
@@ -20,7 +20,6 @@ from pipeline.policy.rules import Policy
 from pipeline.reports import Report
 
 _DATA_DVC = layout.DATA.with_suffix(".dvc")
-_TAG_CHARS = 5000  # MLflow's limit
 _BEFORE_BUNDLE = tuple(stage for stage in reports.STAGE_REPORTS if stage != "bundle")
 Outcome = Literal["promoted", "refused", "awaiting approval", "already champion"]
 
@@ -34,6 +33,7 @@ class Publication(Report):
     decision: Decision | None  # none where nothing was decided
     withheld: str = ""  # why a bundle that the gate passes is not promoted
     signature: str = ""  # what was found of the stored version's
+    aliases: tuple[str, ...] = ()  # that point at the version now, as the registry has them
     page: str  # where the version is found
     report: str  # where the report is found
 
@@ -46,9 +46,11 @@ class Publication(Report):
         """Return the outcome for a terminal."""
         lines = [self.decision.summary()] if self.decision else []
         lines += [f"withheld: {self.withheld}"] if self.withheld else []
-        alias = CHAMPION if self.promoted else CHALLENGER
+        aliases = (
+            f"its alias is {' and '.join(self.aliases)}" if self.aliases else "it has no alias"
+        )
         lines += [
-            f"{self.name} version {self.version}: {self.outcome}; its alias is {alias}",
+            f"{self.name} version {self.version}: {self.outcome}; {aliases}",
             f"signature {self.signature}",
             f"registry  {self.page}",
             f"report    {self.report}",
@@ -71,7 +73,7 @@ class Publication(Report):
                 f" {escape(v.required)} |"
                 for v in self.decision.verdicts
             ]
-            lines += ["", *(f"- {escape(each)}" for each in gate.tell_waivers(self.decision))]
+            lines += ["", *(f"- {escape(each)}" for each in gate.tell_circumstances(self.decision))]
         return "\n".join([*lines, "", f"Registry: {self.page}", "", f"Report: {self.report}"])
 
 
@@ -103,8 +105,11 @@ def publish(params: BundleParams) -> Publication:
 def _keep(registry: Registry, version: Version, policy: Policy) -> Publication:
     """Leave the champion where it is, unless a waiver that it rests on has expired."""
     checked = trust.check_version(registry, version, policy)
+    trust.check_made(registry, version)
     why = trust.lapsed(registry, version, policy, trust.today())
     if not why:
+        champion.check_alias(registry, version)
+        promote.complete(registry, version)
         return _publication(registry, version, "already champion", checked.signature)
     withheld = champion.take_back(registry, version, policy, why)
     return _publication(registry, version, "refused", checked.signature, withheld=withheld)
@@ -114,20 +119,51 @@ def _decide(
     registry: Registry, version: Version, present: Version | None, bundle: Bundle, policy: Policy
 ) -> Publication:
     checked = trust.check_version(registry, version, policy)
+    trust.check_made(registry, version)
     registry.point(CHALLENGER, version)
     comparison = champion.compare(registry, present, bundle.reports) if present else None
-    accepted, refused = waivers.accept(waivers.load(), policy, bundle.digest, trust.today())
+    author = version.tags.get(AUTHOR_TAG, "")
+    accepted, refused = waivers.accept(waivers.load(), policy, bundle.digest, author, trust.today())
     decision = gate.decide(bundle.reports, policy, comparison, accepted)
-    decision = decision.model_copy(update={"refused_waivers": refused})
+    before = _refused_before(bundle.reports["evaluate"]["test_digest"], policy)
+    decision = decision.model_copy(update={"refused_waivers": refused, "refused_before": before})
     trust.keep_record(registry, version, trust.DECISION, decision)
     outcome, withheld = _find_outcome(registry, version, decision, policy)
     if outcome == "promoted":
         promote.crown(registry, version, present, decision)
     else:
-        _record(registry, version, decision, outcome, withheld)
+        judged = _say_judged(bundle, decision)
+        _record(registry, version, decision, (outcome, withheld), judged)
     return _publication(
         registry, version, outcome, checked.signature, decision=decision, withheld=withheld
     )
+
+
+def _refused_before(test_digest: str, policy: Policy) -> tuple[str, ...]:
+    """Return what the log here has of refusals on these test rows under other limits.
+
+    Whoever sees a refusal and then changes policy.yaml may fit it to the result. That cannot be
+    forbidden, as a limit may be wrong; it can be said.
+    """
+    found = {
+        entry["judged_by"]: f"on {entry['time']} the gate refused version {entry['version']} of"
+        f" {entry['name']} on the same test rows by another policy.yaml,"
+        f" {entry['judged_by'][:12]}: the limits were changed since"
+        for entry in decisions.entries()
+        if entry.get("test_digest") == test_digest and entry["judged_by"] != policy.digest
+    }
+    return tuple(found.values())
+
+
+def _say_judged(bundle: Bundle, decision: Decision) -> dict[str, str]:
+    """Return, for the log, which test rows a refusal is of and by which policy.
+
+    Nothing where the bundle was not refused by the policy that it was made under.
+    """
+    evaluated = bundle.reports["evaluate"]
+    if decision.promote or evaluated["policy_digest"] != decision.policy_digest:
+        return {}
+    return {"test_digest": evaluated["test_digest"], "judged_by": decision.policy_digest}
 
 
 def _find_outcome(
@@ -171,7 +207,7 @@ def _add(registry: Registry, bundle: Bundle, policy: Policy) -> Version:
     tags = {
         **tracking.git_tags(),
         BUNDLE_TAG: bundle.digest,
-        approve.AUTHOR_TAG: tracking.git_author(),
+        AUTHOR_TAG: tracking.git_author(),
         "data_md5": data_md5(),
         "lock_digest": files.sha256_file(_present(layout.LOCK)),
         "policy_digest": policy.digest,
@@ -195,18 +231,23 @@ def _present(path: Path) -> Path:
 
 
 def _record(
-    registry: Registry, version: Version, decision: Decision, outcome: Outcome, withheld: str
+    registry: Registry,
+    version: Version,
+    decision: Decision,
+    found: tuple[Outcome, str],
+    judged: dict[str, str],
 ) -> None:
     """Log that a version is not promoted, and say so on it."""
+    outcome, withheld = found
     reasons = [*decision.reasons(), *filter(None, [withheld])]
-    waived = [waiver.model_dump(mode="json") for waiver in decision.waivers()]
     action = "refuse" if outcome == "refused" else "wait"
-    champion.record(action, registry, version, reasons=reasons, waivers=waived)
+    circumstances = promote.circumstances(decision)
+    champion.record(action, registry, version, reasons=reasons, **circumstances, **judged)
     registry.tag(
         version,
         decision=outcome,
-        reasons="; ".join(reasons)[:_TAG_CHARS],
-        waivers=", ".join(waiver.rule for waiver in decision.waivers()),
+        reasons="; ".join(reasons)[: champion.TAG_CHARS],
+        **promote.circumstances_as_tags(decision),
     )
 
 
@@ -226,6 +267,7 @@ def _publication(
         decision=decision,
         withheld=withheld,
         signature=signature,
+        aliases=registry.aliases_of(version),
         page=registry.page(version),
         report=str((layout.stage_dir("report") / "index.html").resolve()),
     )

@@ -118,7 +118,7 @@ def score(target: str, source: Path, out: Path, max_chars: int, progress: Progre
 
 
 def open_bundle(target: str) -> Source:
-    """Verify a bundle as `verify` does, but for the log of decisions; no alias is moved.
+    """Verify a bundle as `verify` does, with the log of decisions where it is; no alias is moved.
 
     Raises:
         InputError: naming what is not what it was, or the waiver that holds no longer.
@@ -131,7 +131,7 @@ def open_bundle(target: str) -> Source:
     folder = trust.check_version(registry, version, policy).folder
     at_champion = registry.at(champion.CHAMPION)
     if at_champion is not None and at_champion.number == version.number:
-        verify.check_decision(registry, version, is_champion=True)
+        champion.check_alias(registry, version)
         if why := trust.lapsed(registry, version, policy, trust.today()):
             raise InputError(f"{target}: {why}; run `python -m pipeline verify {target}`")
     return _source(folder, version.number)

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import pydantic
 
-from pipeline import files, reports
+from pipeline import decisions, files, reports
 from pipeline.adapters import signing
-from pipeline.adapters.registry import BUNDLE_TAG, Registry, Version
+from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, STORED_TAG, Registry, Version
 from pipeline.errors import InputError
 from pipeline.policy import waivers
 from pipeline.policy.gate import Decision
@@ -20,6 +20,16 @@ from pipeline.reports import BundleReport, EvaluateReport
 
 DECISION = "decision"  # the gate's last word on a version: JSON with its run, by this name
 PROMOTION = "promotion"  # the one by which it became champion, which a later refusal leaves
+MADE_WITH = (  # tags that a version has from the first, and that nothing changes
+    BUNDLE_TAG,
+    STORED_TAG,
+    AUTHOR_TAG,
+    "data_md5",
+    "git_commit",
+    "git_dirty",
+    "lock_digest",
+    "policy_digest",
+)
 
 R = TypeVar("R", bound=pydantic.BaseModel)
 
@@ -73,6 +83,36 @@ def check_version(registry: Registry, version: Version, policy: Policy) -> Check
     return Checked(folder, signature)
 
 
+def check_made(registry: Registry, version: Version) -> None:
+    """Check a version's tags against its first entry in the log of decisions here, if it has one.
+
+    Raises:
+        InputError: naming the tag that is not what it was.
+    """
+    first = next((e for e in decisions.entries() if _is_of(e, registry.name, version)), None)
+    if first is None:
+        if version.tags.get("log", "") == decisions.log_id():
+            raise InputError(
+                f"version {version.number}: {decisions.LOG} has no entry of it as it is: its tags"
+                " were changed by hand; publish again"
+            )
+        return
+    for tag in MADE_WITH:
+        if tag in first and first[tag] != version.tags.get(tag):
+            raise InputError(
+                f"version {version.number}: its tag {tag} is {version.tags.get(tag)!r}, and by"
+                f" entry {first['entry']} of {decisions.LOG} it was {first[tag]!r}: the registry"
+                " was changed by hand; set it back"
+            )
+
+
+def _is_of(entry: dict[str, Any], name: str, version: Version) -> bool:
+    """Return whether an entry is of this version, and not of another that had its number."""
+    tag = STORED_TAG if STORED_TAG in entry else BUNDLE_TAG  # entries of before have but the bundle
+    named = entry["name"] == name and entry.get("version") == version.number
+    return named and entry.get(tag) == version.tags.get(tag)
+
+
 def keep_record(
     registry: Registry, version: Version, name: str, record: pydantic.BaseModel
 ) -> None:
@@ -108,8 +148,9 @@ def read_decision(registry: Registry, version: Version, name: str) -> Decision |
 def lapsed(registry: Registry, version: Version, policy: Policy, today: datetime.date) -> str:
     """Return why a waiver on which a version's promotion rests holds no longer; empty if all do."""
     promotion = read_decision(registry, version, PROMOTION)
+    bundle, author = version.tags[BUNDLE_TAG], version.tags.get(AUTHOR_TAG, "")
     for waiver in promotion.waivers() if promotion else ():
-        why = waivers.refusal(waiver, policy, version.tags[BUNDLE_TAG], today)
+        why = waivers.refusal(waiver, policy, bundle, author, today)
         if why:
             return f"the waiver of {waiver.rule} does not hold: {why}"
     return ""

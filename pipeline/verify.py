@@ -40,7 +40,7 @@ def verify(target: str, with_log: bool = True) -> Verification:
         with_log: Whether the log of decisions must be here; a host that only serves has none.
 
     Raises:
-        InputError: naming the file, tag or entry that is not what it was.
+        InputError: naming the file, tag, alias or entry that is not what it was.
     """
     if not target.startswith("models:"):
         return _verify_folder(Path(target))
@@ -81,32 +81,31 @@ def _verify_version(
     found = [f"version {version.number}, every file is whole", checked.signature]
     at_champion = registry.at(champion.CHAMPION)
     is_champion = at_champion is not None and at_champion.number == version.number
-    found.append(check_decision(registry, version, is_champion))
+    found.append(tell_decision(registry, version, is_champion))
     found += filter(None, [approve.tell(registry, version)])
     if with_log:
+        trust.check_made(registry, version)
         found.append(decisions.check(registry, version.tags.get("log", "")))
     else:
         found.append("the log of decisions was not checked")
     why = trust.lapsed(registry, version, policy, trust.today()) if is_champion else ""
+    if is_champion and not why:
+        found += filter(None, [champion.check_alias(registry, version, with_log)])
     withdrawn = champion.take_back(registry, version, policy, why) if why else ""
     return Verification(target=target, found=tuple(found), withdrawn=withdrawn)
 
 
-def check_decision(registry: Registry, version: Version, is_champion: bool) -> str:
-    """Check that a champion was promoted by the gate; say what the gate has said.
+def tell_decision(registry: Registry, version: Version, is_champion: bool) -> str:
+    """Say what the gate has said of a version; of a champion, when it was promoted.
 
     Raises:
-        InputError: where the alias points at a version that the gate has not promoted.
+        InputError: where what is kept is not what was decided.
     """
     name = trust.PROMOTION if is_champion else trust.DECISION
     decision = trust.read_decision(registry, version, name)
-    if is_champion and (decision is None or not decision.promote):
-        raise InputError(
-            f"version {version.number}: is champion, and the gate has not promoted it; the alias"
-            " was moved by hand: move it back, or publish another bundle"
-        )
     if decision is None:
         return "the gate has not decided on it"
     waived = ", ".join(waiver.rule for waiver in decision.waivers())
     words = "the gate passes it" if decision.promote else "the gate refuses it"
-    return f"{words}, with {waived} waived" if waived else words
+    words = f"{words}, with {waived} waived" if waived else words
+    return "; ".join([words, *decision.refused_before])

@@ -7,9 +7,10 @@ import pydantic
 import yaml
 
 from pipeline import decisions, files, layout, reports, trust
-from pipeline.adapters import signing
+from pipeline.adapters import signing, tracking
 from pipeline.errors import InputError
 from pipeline.policy import rules, waivers
+from pipeline.policy.persons import is_same_person
 from pipeline.policy.waivers import Waiver
 from pipeline.reports import BundleReport
 
@@ -19,16 +20,17 @@ FIELDS = ("rule", "author", "approver", "reason", "compensating_measure", "expir
 def waive(**fields: str) -> str:
     """Sign a waiver with the key that CHARTER_SIGNING_KEY names, and say where it lies.
 
-    ``fields`` are those of `FIELDS`. The waiver is written to waivers/ and to the log; `publish`
-    reads it.
+    ``fields`` are those of `FIELDS`; an empty author is who made the commit, another is refused.
+    The waiver is written to waivers/ and to the log; `publish` reads it.
 
     Raises:
         InputError: where a field is bad, or the waiver would not hold.
     """
     bundle = reports.read(BundleReport)
     trust.check_files(layout.stage_dir("bundle"))
-    waiver = _sign(_make(bundle.digest, fields))
-    why = waivers.refusal(waiver, rules.load(), bundle.digest, trust.today())
+    author = _find_author(fields["author"])
+    waiver = _sign(_make(bundle.digest, fields | {"author": author}))
+    why = waivers.refusal(waiver, rules.load(), bundle.digest, author, trust.today())
     if why:
         raise InputError(f"the waiver of {waiver.rule} would not hold: {why}")
     path = waivers.FOLDER / f"{waiver.rule}-{waiver.bundle[:12]}.yaml"
@@ -36,6 +38,16 @@ def waive(**fields: str) -> str:
     decisions.append("waive", name=bundle.name, waiver=as_json)
     _write(path, waiver)
     return f"{path}: {waiver.approver} waives {waiver.rule} until {waiver.expires}"
+
+
+def _find_author(said: str) -> str:
+    """Return who made the commit that the bundle is of, as a version's tag has it."""
+    author = tracking.git_author()
+    if not author:
+        raise InputError("git names no author, so nobody is known to be another; commit first")
+    if said and not is_same_person(said, author):
+        raise InputError(f"--author {said}: the commit is by {author}; leave --author out")
+    return author
 
 
 def _make(bundle: str, fields: dict[str, str]) -> Waiver:

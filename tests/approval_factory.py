@@ -14,9 +14,9 @@ from pipeline import files, layout, reports
 AUTHOR, APPROVER = "Ann Author", "Abe Approver"
 
 
-def init_git() -> None:
-    """Make the working directory a git repository with one commit of Ann's."""
-    git = ("git", "-c", f"user.name={AUTHOR}", "-c", "user.email=a@example.org")
+def init_git(author: str = AUTHOR) -> None:
+    """Make the working directory a git repository with one commit, of Ann's unless said."""
+    git = ("git", "-c", f"user.name={author}", "-c", "user.email=a@example.org")
     subprocess.run([*git, "init", "--quiet"], check=True)
     subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", "x"], check=True)
 

@@ -467,6 +467,7 @@ def _gap(column: str, metric: Any, values: tuple[str, ...]) -> reports.Gap:
         p_value=0.3,
         p_adjusted=1.0,
         detectable=reports.Detectable(gap=0.12, power=0.8, n=600, note="between two groups"),
+        groups_compared=values if column == "domain" else ("female", "male", "none"),
         groups_left_out={"both": "39 rows, fewer than 50"} if column == "gender" else {},
     )
 

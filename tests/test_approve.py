@@ -155,15 +155,30 @@ def test_the_word_under_another_policy_or_author_promotes_nothing(
 ) -> None:
     publish.publish(params)
     say(params)
-    registry = Registry(params.name)
-    registry.tag(registry.get("1"), author="Somebody Else")
-    assert "by Ann Author, not Somebody Else" in promote.promote(params, "1").why
-    registry.tag(registry.get("1"), author=AUTHOR)
     layout.POLICY.write_text(layout.POLICY.read_text() + "\n")
     assert "another policy.yaml" in promote.promote(params, "1").why
     word = trust_word(params)
     policy = rules.load()
     assert "under another policy" in approvals.refusal(word, policy, word.bundle, AUTHOR)
+    assert champion_of(params) is None
+
+
+def test_a_tag_that_says_who_may_approve_cannot_be_changed(params: BundleParams) -> None:
+    """Ann, an approver too, has another name put in her place; also where her log is elsewhere."""
+    publish.publish(params)
+    registry = Registry(params.name)
+    registry.tag(registry.get("1"), author="Somebody Else")
+    by_hand = "its tag author is 'Somebody Else', and by entry 1"
+    with pytest.raises(InputError, match=by_hand):
+        say(params, approver=AUTHOR)
+    registry.tag(registry.get("1"), author=AUTHOR)
+    say(params)
+    registry.tag(registry.get("1"), author="Somebody Else")
+    for act in (lambda: promote.promote(params, "1"), lambda: publish.publish(params)):
+        with pytest.raises(InputError, match=by_hand):
+            act()
+    decisions.LOG.unlink()
+    assert "by Ann Author, not Somebody Else" in promote.promote(params, "1").why
     assert champion_of(params) is None
 
 

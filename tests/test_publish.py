@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import report_factory
 
-from pipeline import champion, files, layout, publish, reports
+from pipeline import champion, files, layout, publish, reports, verify
 from pipeline import decisions as decisions_log
 from pipeline.__main__ import REFUSED_CODE, main
 from pipeline.adapters import registry, rows, tracking
@@ -112,6 +112,62 @@ def test_a_refusal_is_recorded_with_its_reasons_and_makes_no_champion(params: Bu
     assert "encoder-frozen" in decisions()[0]["reasons"][0]
     assert made.decision is not None
     assert [v.rule for v in made.decision.verdicts if v.blocks] == ["encoder-frozen"]
+
+
+def edit_policy(params: BundleParams, seed: int) -> None:
+    """Change policy.yaml and run every stage after it: the same test rows under other limits."""
+    bundle_factory.build(params.name, seed=seed)
+    layout.POLICY.write_text(layout.POLICY.read_text() + "# edited\n")
+    report_factory.write(files.sha256_file(layout.POLICY))
+    bundle_factory.write_bundle(params.name, seed)
+
+
+def test_a_pass_by_other_limits_after_a_refusal_on_the_same_rows_says_so_for_good(
+    params: BundleParams,
+) -> None:
+    bundle_factory.build(params.name, encoder_digest_after="0" * 64)
+    publish.publish(params)
+    (refusal,) = decisions()
+    edit_policy(params, seed=1)
+    made = publish.publish(params)
+    assert made.promoted
+    assert made.decision is not None
+    (said,) = made.decision.refused_before
+    told = "refused version 1 of .* on the same test rows by another policy.yaml, "
+    assert re.search(told + refusal["judged_by"][:12], said)
+    assert f"warning: {said}" in made.summary()
+    assert f"warning: {said}" in made.markdown().replace("\\", "")
+    assert versions(params.name)[1].tags["refused_before"] == said
+    assert decisions()[-1]["refused_before"] == [said]
+    assert said in verify.verify(f"models:/{params.name}@champion").summary()
+
+
+@pytest.mark.parametrize("why", ["other rows", "the same limits", "limits changed too late"])
+def test_a_pass_after_a_refusal_of_another_kind_says_nothing(
+    params: BundleParams, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """Without a run anew, policy.yaml's change is itself what the gate refuses."""
+    if why == "limits changed too late":
+        layout.POLICY.write_text(layout.POLICY.read_text() + "# edited\n")
+    else:
+        bundle_factory.build(params.name, encoder_digest_after="0" * 64)
+    assert publish.publish(params).outcome == "refused"
+    if why == "the same limits":
+        bundle_factory.build(params.name, seed=1)
+    else:
+        edit_policy(params, seed=1)
+        if why == "limits changed too late":
+            bundle_factory.build(params.name, seed=1)
+    if why == "other rows":
+        digest = {"digest": "7" * 64}
+        split = reports.read(reports.SplitReport)
+        spoil("split", test=split.test.model_copy(update=digest))
+        spoil("evaluate", test_digest="7" * 64)
+        bundle_factory.write_bundle(params.name, 1)
+    made = publish.publish(params)
+    assert made.promoted
+    assert made.decision is not None
+    assert made.decision.refused_before == ()
 
 
 @pytest.mark.parametrize("after", ["add", "point-challenger", "tag", "point-champion"])
@@ -294,9 +350,37 @@ def test_a_registry_that_cannot_be_read_is_said_without_credentials(
 ) -> None:
     Path("broken.db").write_text("this is no database" * 100)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    with pytest.raises(InputError, match=r"MLflow at .*champion is as it was") as raised:
+    with pytest.raises(InputError, match=r"MLflow at .*may have arrived") as raised:
         publish.publish(params)
     assert "secret" not in str(raised.value)
+
+
+def test_nothing_is_claimed_of_a_write_whose_answer_never_came(
+    params: BundleParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alias arrives, and the answer does not."""
+    client = type(tracking.connect())
+    original = client.set_registered_model_alias
+
+    def write_and_time_out(self: Any, name: str, alias: str, version: str) -> None:
+        original(self, name, alias, version)
+        if alias == "champion":
+            raise ConnectionError("Read timed out.")
+
+    monkeypatch.setattr(client, "set_registered_model_alias", write_and_time_out)
+    with pytest.raises(InputError, match=r"Read timed out.; what was being written may have"):
+        publish.publish(params)
+    assert aliases(params.name)["champion"] == "1"
+    with pytest.raises(InputError, match=r"version=9\) not found$"):
+        Registry(params.name).get("9")
+
+
+def test_the_summary_has_the_aliases_that_the_registry_has(params: BundleParams) -> None:
+    assert "its alias is challenger and champion" in publish.publish(params).summary()
+    bundle_factory.build(params.name, seed=1, encoder_digest_after="0" * 64)
+    assert publish.publish(params).summary().count("its alias is challenger\n") == 1
+    bundle_factory.build(params.name)
+    assert "its alias is champion\n" in publish.publish(params).summary()
 
 
 # Rollback.
@@ -411,6 +495,7 @@ def test_the_champion_is_served_on_loopback_and_answers_as_it_was_evaluated(
     texts = ["good film", "bad", "good " * 100]
     with serving(params, tmp_path / "serve.log") as (server, port):
         said = _until_it_answers(port, texts, server)
+    assert verify.verify(f"models:/{params.name}@champion").found  # serving has left nothing there
     probabilities = classifier.load_bundle(layout.stage_dir("bundle")).probabilities(texts)
     labels = [report_factory.LABELS[place] for place in probabilities.argmax(axis=1)]
     assert [each["label"] for each in said] == labels

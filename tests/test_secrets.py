@@ -113,7 +113,7 @@ def test_without_a_password_nothing_is_published_and_one_line_says_so(
         )
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
-        assert "champion is as it was" in done.stderr
+        assert "MLflow at " in done.stderr
 
 
 def test_with_a_password_in_the_uri_a_stage_is_recorded_and_it_is_written_nowhere(

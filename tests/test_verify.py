@@ -1,9 +1,14 @@
 """Verification: one changed byte anywhere, one tag, one entry of the log, one day too many."""
 
+import contextlib
 import datetime
 import json
+import os
+import py_compile
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +16,16 @@ import bundle_factory
 import pytest
 import report_factory
 import yaml
-from signing_keys import Keys
+from approval_factory import AUTHOR, init_git
+from signing_keys import Keys, make_waiver
 
-from pipeline import champion, decisions, files, layout, publish, reports, trust, verify
+from pipeline import champion, decisions, files, layout, promote, publish, reports, trust, verify
 from pipeline.__main__ import REFUSED_CODE, main
 from pipeline.adapters import signing, tracking
 from pipeline.adapters.registry import Registry
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
+from pipeline.policy import waivers
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +97,48 @@ def test_one_bit_changed_anywhere_in_the_registry_is_refused_by_name(
         verify.verify(target(params))
 
 
+def load_served_code(params: BundleParams) -> str:
+    """Import what serves version 1 in a process of its own, as MLflow does; return what it says."""
+    code = f"import sys; sys.path.insert(0, {str(stored(params) / 'code')!r}); import pipeline"
+    code += "; import pipeline.adapters.serving; print(pipeline.__file__)"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def test_bytecode_beside_the_code_that_serves_is_neither_made_nor_accepted(
+    params: BundleParams,
+) -> None:
+    """Python would run it in place of the source, whatever the source's digest."""
+    publish.publish(params)
+    folder = stored(params)
+    assert str(folder) in load_served_code(params)
+    assert list(folder.rglob("*.pyc")) == []
+    assert verify.verify(target(params)).found
+    source = Path("injected.py")
+    source.write_text("print('injected')\n__path__, __file__ = [], ''\n")
+    for place in ("code", "code/more/__pycache__", "code/pipeline/__pycache__"):
+        kept = None
+        if (folder / place).is_file():
+            kept = (folder / place).read_text()
+            (folder / place).unlink()
+        made = folder / place / f"__init__.{sys.implementation.cache_tag}.pyc"
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(str(source), str(made), invalidation_mode=mode)
+        with pytest.raises(InputError, match=re.escape(place if kept else str(made))):
+            verify.verify(target(params))
+        made.unlink()
+        if kept:
+            assert load_served_code(params)  # which leaves bytecode where nothing bars it
+            assert list(made.parent.glob("*.pyc"))
+            shutil.rmtree(made.parent)
+            made.parent.write_text(kept)
+    shutil.rmtree(folder / "code" / "more")
+    assert verify.verify(target(params)).found
+
+
 @pytest.mark.parametrize("with_key", [True, False])
 def test_one_bit_changed_in_a_folder_is_refused_by_name(
     params: BundleParams, tmp_path: Path, with_key: bool
@@ -123,6 +172,11 @@ def test_one_bit_changed_in_a_folder_is_refused_by_name(
         ("promotion_digest", "its tag promotion_digest"),
         ("policy_digest", "its tag policy_digest"),
         ("log", "is not the log"),
+        ("author", "its tag author is '0{64}', and by entry 1 of .* it was"),
+        ("git_commit", "its tag git_commit"),
+        ("git_dirty", "its tag git_dirty"),
+        ("data_md5", "its tag data_md5"),
+        ("lock_digest", "its tag lock_digest"),
     ],
 )
 def test_a_tag_that_was_changed_is_refused_by_name(
@@ -133,6 +187,32 @@ def test_a_tag_that_was_changed_is_refused_by_name(
     registry.tag(registry.get("1"), **{tag: "0" * 64})
     with pytest.raises(InputError, match=named):
         verify.verify(target(params))
+
+
+def test_a_version_whose_files_and_their_digests_were_all_changed_is_not_in_the_log(
+    params: BundleParams,
+) -> None:
+    """Whoever writes stored.json and its tag anew cannot write the log anew."""
+    publish.publish(params)
+    registry = Registry(params.name)
+    (stored(params) / "code" / "more.py").write_text("")
+    listed = files.sha256_tree(stored(params))
+    registry.log(registry.get("1"), "stored.json", listed)
+    registry.tag(registry.get("1"), stored_digest=files.sha256_digests(listed))
+    with pytest.raises(InputError, match="has no entry of it as it is"):
+        verify.verify(target(params))
+
+
+def test_a_version_that_was_made_again_under_the_number_of_another_is_itself(
+    params: BundleParams,
+) -> None:
+    """Where the registered model was deleted MLflow counts anew, and the log goes on."""
+    publish.publish(params)
+    tracking.connect().delete_registered_model(params.name)
+    init_git()
+    assert publish.publish(params).outcome == "promoted"
+    assert Registry(params.name).get("1").tags["author"] == AUTHOR
+    assert verify.verify(target(params)).found
 
 
 def test_an_alias_that_was_moved_by_hand_to_what_the_gate_refused_is_refused(
@@ -146,6 +226,79 @@ def test_an_alias_that_was_moved_by_hand_to_what_the_gate_refused_is_refused(
     with pytest.raises(
         InputError, match="the gate has not promoted it; the alias was moved by hand"
     ):
+        verify.verify(target(params))
+
+
+def publish_two(params: BundleParams) -> Registry:
+    publish.publish(params)
+    bundle_factory.build(params.name, seed=1)
+    assert publish.publish(params).version == "2"
+    return Registry(params.name)
+
+
+def test_an_alias_that_was_moved_by_hand_to_a_champion_of_the_past_is_refused(
+    params: BundleParams,
+) -> None:
+    registry = publish_two(params)
+    registry.point("champion", registry.get("1"))
+    said = r"version 1: .*by entry 2 of .*\(promote\) version 2 is; the alias was moved by hand"
+    with pytest.raises(InputError, match=said):
+        verify.verify(target(params))
+    with pytest.raises(InputError, match=said):
+        promote.promote(params, "1")
+    bundle_factory.write_bundle(params.name, 0)
+    with pytest.raises(InputError, match=said):
+        publish.publish(params)
+    registry.point("champion", registry.get("2"))
+    assert verify.verify(target(params)).found
+
+
+@pytest.mark.parametrize("with_log", [True, False])
+def test_an_alias_that_was_moved_by_hand_to_a_version_taken_back_is_refused(
+    params: BundleParams, with_log: bool
+) -> None:
+    registry = publish_two(params)
+    champion.rollback(params)
+    assert verify.verify(target(params), with_log).found
+    registry.point("champion", registry.get("2"))
+    with pytest.raises(InputError, match=r"version 2: .* was rolled back to version 1"):
+        verify.verify(target(params), with_log)
+    with pytest.raises(InputError, match="was rolled back to version 1"):
+        publish.publish(params)
+    tracking.connect().delete_model_version_tag(params.name, "2", "rolled_back")
+    if with_log:
+        with pytest.raises(InputError, match=r"by entry 3 of .*\(rollback\) version 1 is"):
+            verify.verify(target(params))
+
+
+@pytest.mark.parametrize("cut_short", ["before the alias", "after it", "not"])
+def test_a_promotion_cut_short_before_the_alias_leaves_the_champion_sound_and_is_told(
+    params: BundleParams, monkeypatch: pytest.MonkeyPatch, cut_short: str
+) -> None:
+    """Unlike one that arrived, whose alias is then moved back by hand."""
+    publish.publish(params)
+    bundle_factory.build(params.name, seed=1)
+    point = Registry.point
+
+    def point_and_stop(self: Registry, alias: str, version: Any) -> None:
+        if alias == "champion" and cut_short == "before the alias":
+            raise KeyboardInterrupt
+        point(self, alias, version)
+        if alias == "champion" and cut_short == "after it":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Registry, "point", point_and_stop)
+    with contextlib.suppress(KeyboardInterrupt):
+        publish.publish(params)
+    monkeypatch.setattr(Registry, "point", point)
+    if cut_short == "before the alias":
+        said = verify.verify(target(params)).summary()
+        assert "entry 2" in said
+        assert "version 2 was to be champion, and is not: publish it again" in said
+    assert publish.publish(params).promoted
+    registry = Registry(params.name)
+    registry.point("champion", registry.get("1"))
+    with pytest.raises(InputError, match="moved by hand"):
         verify.verify(target(params))
 
 
@@ -223,7 +376,9 @@ def test_nothing_is_appended_to_a_log_that_was_tampered_with(params: BundleParam
 
 
 def build_worse(params: BundleParams, keys: Keys, seed: int = 0) -> None:
-    """A bundle worse than word counts, under a policy that has an approver."""
+    """A bundle of Ann's, worse than word counts, under a policy that has an approver."""
+    if not Path(".git").exists():
+        init_git()
     bundle_factory.build(params.name, seed=seed)
     raw = yaml.safe_load(layout.POLICY.read_text())
     raw["approvers"] = {"Abe": keys.line}
@@ -240,7 +395,7 @@ def build_worse(params: BundleParams, keys: Keys, seed: int = 0) -> None:
 
 def waive(rule: str = "near-tfidf", **changes: str) -> int:
     given = {
-        "author": "Ann",
+        "author": AUTHOR,
         "approver": "Abe",
         "reason": "Long texts.",
         "compensating-measure": "A weekly sample is read.",
@@ -299,6 +454,54 @@ def test_an_expired_waiver_leaves_no_champion_where_there_was_none_before(
     assert main(["verify", target(params)]) == 2
 
 
+@pytest.mark.parametrize("deleted", [True, False])
+def test_an_expired_champion_goes_though_the_one_before_is_deleted_or_damaged(
+    params: BundleParams, keys: Keys, monkeypatch: pytest.MonkeyPatch, deleted: bool
+) -> None:
+    publish.publish(params)
+    build_worse(params, keys, seed=1)
+    waive()
+    assert publish.publish(params).version == "2"
+    if deleted:
+        tracking.connect().delete_model_version(params.name, "1")
+    else:
+        flip(stored(params) / "data" / "bundle" / "config.json", -1)
+    pass_days(monkeypatch, 2)
+    taken = verify.verify(target(params)).withdrawn
+    assert "there is none now: the one before cannot be: " in taken
+    assert ("version=1) not found" if deleted else "config.json: changed") in taken
+    registry = Registry(params.name)
+    assert registry.at("champion") is None
+    assert json.loads(lines()[-1])["to_version"] is None
+    assert taken.partition("cannot be: ")[2] in json.loads(lines()[-1])["reasons"][1]
+
+
+def test_an_author_cannot_waive_for_a_bundle_of_their_own(
+    params: BundleParams, keys: Keys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Abe made it, and is an approver with a key: neither the command nor a file will do."""
+    init_git("Abe")
+    build_worse(params, keys)
+    for author in ("", "Abe", "Nobody At All"):
+        assert waive(author=author) == 2
+    assert "the commit is by Abe" in capsys.readouterr().err
+    bundle = reports.read(reports.BundleReport).digest
+    signed = keys.sign(make_waiver(bundle=bundle, author="Nobody At All", approver="Abe"))
+    files.write_text(waivers.FOLDER / "w.yaml", yaml.safe_dump(signed.model_dump()))
+    made = publish.publish(params)
+    assert made.outcome == "refused"
+    assert "it is for a bundle by Nobody At All, not Abe" in made.summary()
+
+
+def test_without_a_commit_there_is_no_author_and_no_waiver(
+    params: BundleParams, keys: Keys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_worse(params, keys)
+    shutil.rmtree(".git")
+    assert waive(author="") == 2
+    assert "git names no author" in capsys.readouterr().err
+
+
 def test_a_waiver_falls_with_its_approver(params: BundleParams, keys: Keys) -> None:
     build_worse(params, keys)
     waive()
@@ -306,6 +509,12 @@ def test_a_waiver_falls_with_its_approver(params: BundleParams, keys: Keys) -> N
     raw = yaml.safe_load(layout.POLICY.read_text())
     layout.POLICY.write_text(yaml.safe_dump(raw | {"approvers": {}}))
     assert "Abe is not among" in verify.verify(target(params)).withdrawn
+    layout.POLICY.write_text(yaml.safe_dump(raw))
+    registry = Registry(params.name)
+    registry.point("champion", registry.get("1"))
+    for with_log in (True, False):
+        with pytest.raises(InputError, match="was withdrawn; the alias was moved by hand"):
+            verify.verify(target(params), with_log)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +522,8 @@ def test_a_waiver_falls_with_its_approver(params: BundleParams, keys: Keys) -> N
     [
         ("same-encoder", {}, "does not call same-encoder waivable"),
         ("none", {}, "has no rule none"),
-        ("near-tfidf", {"approver": "Ann"}, "another person"),
+        ("near-tfidf", {"approver": "ann  AUTHOR"}, "another person"),
+        ("near-tfidf", {"author": "Nobody At All"}, "the commit is by Ann Author"),
         ("near-tfidf", {"approver": "Bea"}, "Bea is not among"),
         ("near-tfidf", {"expires": "2020-01-01"}, "it expired on 2020-01-01"),
         ("near-tfidf", {"expires": "soon"}, "--expires soon: is no day"),

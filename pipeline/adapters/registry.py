@@ -12,6 +12,7 @@ from pipeline.adapters.runs import tracking_uri, without_credentials
 from pipeline.errors import InputError
 
 BUNDLE_TAG = "bundle_digest"
+AUTHOR_TAG = "author"  # who made the commit that the version is of
 STORED_TAG = "stored_digest"  # of the list of all that is stored for a version
 
 _STORED = "stored.json"  # that list, with the version's run: path -> SHA-256
@@ -42,6 +43,11 @@ class Registry:
         """Return the version that an alias points at."""
         number = self._aliases().get(alias)
         return None if number is None else self.get(number)
+
+    def aliases_of(self, version: Version) -> tuple[str, ...]:
+        """Return the aliases that point at a version, by name."""
+        pointing = {alias for alias, at in self._aliases().items() if str(at) == version.number}
+        return tuple(sorted(pointing))
 
     def get(self, number: str) -> Version:
         """Return a version by its number."""
@@ -104,7 +110,7 @@ class Registry:
         whole = isinstance(digests, dict)
         if not whole or files.sha256_digests(digests) != version.tags.get(STORED_TAG):
             raise InputError(f"{_STORED} of {self._named(version)}: {_NOT_WHOLE}")
-        files.check_tree(folder, digests, _caches(folder) | {_DOWNLOADED})
+        files.check_tree(folder, digests, frozenset({_DOWNLOADED}))
         (bundle,) = (folder / "data").iterdir()
         if files.sha256_digests(files.verify_files(bundle)) != version.tags.get(BUNDLE_TAG):
             raise InputError(f"{bundle}: {_NOT_WHOLE}")
@@ -164,14 +170,9 @@ class Registry:
 
 
 def _stored_digests(folder: Path) -> dict[str, str]:
-    left_out = _caches(folder) | {_DOWNLOADED}
-    return {name: d for name, d in files.sha256_tree(folder).items() if name not in left_out}
-
-
-def _caches(folder: Path) -> frozenset[str]:
-    """Return the bytecode that Python leaves beside the code that serves a model it has loaded."""
-    found = (folder / "code").rglob("__pycache__/*.pyc")
-    return frozenset(path.relative_to(folder).as_posix() for path in found)
+    digests = {name: d for name, d in files.sha256_tree(folder).items() if name != _DOWNLOADED}
+    assert not any(name.endswith(".pyc") for name in digests)  # Python would run it unseen
+    return digests
 
 
 def _version(found: Any) -> Version:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ _SETTINGS = {  # where the user has not set them
     "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5",
     "PGCONNECT_TIMEOUT": "5",
 }
+_NO_BYTECODE = "In place of a folder of bytecode: what is run is the source beside it.\n"
+UNSURE = "; what was being written may have arrived: run the same command again"
 _EXAMPLE = "This is a text."  # of what may be asked; no row of the data is published
 _SERVING = (
     "mlflow",
@@ -85,7 +88,15 @@ def reaching() -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError) as error:
         why = without_credentials(" ".join(str(error).split()))
         where = without_credentials(tracking_uri())
-        raise InputError(f"MLflow at {where}: {why}; the champion is as it was") from error
+        raise InputError(f"MLflow at {where}: {why}{_say_arrived(error)}") from error
+
+
+def _say_arrived(error: Exception) -> str:
+    """Return what is known of a write that failed: nothing, where no answer came to it."""
+    from mlflow.exceptions import MlflowException
+
+    answered = isinstance(error, MlflowException) and error.get_http_status_code() < 500
+    return "" if answered else UNSURE
 
 
 def git_tags() -> dict[str, str]:
@@ -217,19 +228,38 @@ def log_bundle(run_id: str, name: str, bundle: Path) -> tuple[str, str]:
 
     text = mlflow.types.ColSpec("string", "text")
     answer = [mlflow.types.ColSpec("string", "label"), mlflow.types.ColSpec("double", "score")]
+    code = Path(pipeline.__file__).parent
     with mlflow.start_run(run_id=run_id):
         stored = mlflow.pyfunc.log_model(
             name=name,
             loader_module="pipeline.adapters.serving",
             data_path=str(bundle),
-            code_paths=[str(Path(pipeline.__file__).parent)],
+            code_paths=[str(code)],
             signature=mlflow.models.ModelSignature(
                 inputs=mlflow.types.Schema([text]), outputs=mlflow.types.Schema(answer)
             ),
             input_example=pandas.DataFrame({"text": [_EXAMPLE]}),
             pip_requirements=[f"{each}=={_public_version(each)}" for each in _SERVING],
         )
+    _bar_bytecode(stored.model_id, code)
     return stored.model_uri, stored.model_id
+
+
+def _bar_bytecode(model_id: str, code: Path) -> None:
+    """Store a file where Python would keep, and look for, the bytecode of the code that serves.
+
+    Python runs such bytecode in place of the source, by a header that anyone can write, and leaves
+    some wherever a model is loaded from a local folder. Where the name ``__pycache__`` is a file it
+    does neither.
+    """
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as work:
+        for folder in {path.parent for path in code.rglob("*.py")}:
+            barred = Path(work) / "code" / folder.relative_to(code.parent) / "__pycache__"
+            barred.parent.mkdir(parents=True, exist_ok=True)
+            barred.write_text(_NO_BYTECODE)
+        mlflow.MlflowClient().log_model_artifacts(model_id, work)
 
 
 def _public_version(package: str) -> str:

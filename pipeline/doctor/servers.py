@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import layout, params
+from pipeline.adapters import tracking
 from pipeline.adapters.registry import Registry
 from pipeline.adapters.runs import tracking_uri, without_credentials
 from pipeline.champion import CHAMPION
@@ -46,9 +47,7 @@ def check_mlflow() -> Iterator[Finding]:
         champion = registry.at(CHAMPION)
     except InputError as error:
         advice = "see its log; is MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD right?"
-        yield Finding.wrong(
-            "mlflow", str(error).removesuffix("; the champion is as it was"), advice
-        )
+        yield Finding.wrong("mlflow", str(error).removesuffix(tracking.UNSURE), advice)
         return
     named = f"its champion is version {champion.number}" if champion else "no champion yet"
     yield Finding.ok("mlflow", f"{shown}: {registry.name}: {named}")

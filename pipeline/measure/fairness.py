@@ -154,7 +154,10 @@ def gaps(
 def widest_gap(
     column: str, metric: Metric, cells: Cells, min_rows: int, bootstrap: Bootstrap
 ) -> Gap:
-    """Return the gap of one metric; groups that rest on fewer than ``min_rows`` are named."""
+    """Return the gap of one metric over the groups that rest on ``min_rows`` or more.
+
+    The others are named: of them it says nothing, and the gate passes no rule that asks for them.
+    """
     usable = cells.support >= min_rows
     pairs = [
         (i, j)
@@ -163,6 +166,7 @@ def widest_gap(
     ]
     rows = int(cells.support[usable].sum())
     left_out = _left_out(cells, min_rows)
+    compared = tuple(value for value in dict.fromkeys(cells.values) if value not in left_out)
     if not pairs:
         few = f"fewer than two groups of {min_rows} rows"
         return Gap(
@@ -172,6 +176,7 @@ def widest_gap(
             widest=("", ""),
             p_value=None,
             detectable=Detectable(gap=None, power=POWER, n=rows, note=few),
+            groups_compared=compared,
             groups_left_out=left_out,
         )
     widest = simultaneous_gap(cells.hits, cells.support, pairs, bootstrap)
@@ -191,6 +196,7 @@ def widest_gap(
         widest=(cells.values[first], cells.values[second]),
         p_value=widest.p_value,
         detectable=_detectable(cells, pairs, widest.critical),
+        groups_compared=compared,
         groups_left_out=left_out,
     )
 

@@ -11,6 +11,7 @@ import pydantic
 
 from pipeline.params import Section
 from pipeline.policy import waivers
+from pipeline.policy.persons import is_same_person
 from pipeline.policy.rules import Policy
 
 Word = Literal["approve", "reject"]
@@ -41,11 +42,6 @@ class Approval(Section):
         """Return the bytes that are signed."""
         said = self.model_dump(mode="json", exclude={"signature"})
         return _PURPOSE + json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
-
-
-def is_same_person(one: str, other: str) -> bool:
-    """Say whether two names are one, whatever their case and spacing."""
-    return one.casefold().split() == other.casefold().split()
 
 
 def refusal(approval: Approval, policy: Policy, bundle: str, author: str) -> str:

@@ -7,13 +7,16 @@ entry chosen is evidence, and each must satisfy the rule.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import nearest
 
 _STEP = re.compile(r"(?P<name>[^.\[\]]+)(?:\[(?P<where>[^\[\]]+)\])?(?:\.|$)")
+
+
+BOUNDS = ("point", "low", "high")  # by which an estimate is known, and which nothing else has
 
 
 class MissingEvidenceError(Exception):
@@ -66,10 +69,23 @@ def find(evidence: Mapping[str, Any], path: str) -> list[Any]:
     Raises:
         MissingEvidenceError: where a step leads nowhere.
     """
-    found: list[Any] = [evidence]
+    return [value for value, _ in find_held(evidence, path)]
+
+
+def find_held(evidence: Mapping[str, Any], path: str) -> list[tuple[Any, tuple[Any, ...]]]:
+    """Return every value at a path with all that holds it, from the outermost.
+
+    Raises:
+        MissingEvidenceError: where a step leads nowhere.
+    """
+    found: list[tuple[Any, tuple[Any, ...]]] = [(evidence, ())]
     walked = ""
     for step in parse_path(path):
-        found = [value for node in found for value in _step_into(node, step, walked)]
+        found = [
+            (value, (*holders, node))
+            for node, holders in found
+            for value in _step_into(node, step, walked)
+        ]
         walked = f"{walked}.{step}" if walked else str(step)
     return found
 
@@ -94,6 +110,12 @@ def _choose(entries: Any, step: Step) -> list[Any]:
     if not chosen:
         raise MissingEvidenceError(f"there is no {step}")
     return chosen
+
+
+def refuse_parts(holders: Iterable[Any]) -> None:
+    """Refuse what an estimate holds: by itself it has neither an interval nor support."""
+    if any(isinstance(each, Mapping) and all(b in each for b in BOUNDS) for each in holders):
+        raise MissingEvidenceError("part of an estimate, which no rule may step into")
 
 
 def read_number(value: Any) -> float:
@@ -122,12 +144,12 @@ def read_figure(value: Mapping[str, Any], min_n: int, confidence: float) -> Figu
     Raises:
         MissingEvidenceError: where it is undefined, malformed, or rests on too little.
     """
-    for key in ("point", "low", "high", "n", "confidence"):
+    for key in (*BOUNDS, "n", "confidence"):
         if key not in value:
             raise MissingEvidenceError(f"the estimate has no {key}")
     if value["point"] is None:
         raise MissingEvidenceError(f"undefined: {value.get('note') or 'no reason given'}")
-    point, low, high = (read_number(value[key]) for key in ("point", "low", "high"))
+    point, low, high = (read_number(value[key]) for key in BOUNDS)
     if low > high:
         raise MissingEvidenceError(f"the interval [{low:g}, {high:g}] is upside down")
     n = value["n"]

@@ -2,8 +2,9 @@
 
 Only a rule that passes speaks for promotion. Evidence that is missing, undefined, not finite,
 malformed or resting on too little is ``not_evaluated``; an interval across a threshold is
-``inconclusive``; neither is ever a pass. A waiver that holds spares a rule that was judged; it
-makes nothing a pass, and evidence that is missing cannot be waived.
+``inconclusive``; neither is ever a pass. So is a gap between groups of which one that is asked for
+has too few rows. A waiver that holds spares a rule that was judged, or such a group; it makes
+nothing a pass, and evidence that is missing cannot be waived.
 """
 
 import json
@@ -11,15 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.policy.applies import applies
 from pipeline.policy.evidence import (
     Figure,
     MissingEvidenceError,
     find,
+    find_held,
     read_figure,
     read_number,
     read_text,
+    refuse_parts,
 )
 from pipeline.policy.families import adjust_families, read_p_value
+from pipeline.policy.groups import compare_nothing, say_left_out
 from pipeline.policy.rules import Policy, Rule, Severity
 from pipeline.policy.waivers import Waiver
 from pipeline.reports import Estimate, Report
@@ -56,6 +61,7 @@ class RuleVerdict(Report):
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    group_left_out: bool = False  # whether a group of too few rows is all that is missing
     waivable: bool = False
     waiver: Waiver | None = None  # by which it does not block
     references: tuple[str, ...] = ()  # ids of `references.REFERENCES`
@@ -79,6 +85,7 @@ class Decision(Report):
     not_applicable: tuple[str, ...]  # ids of rules whose `applies` is not met
     champion: ChampionComparison | None
     refused_waivers: tuple[str, ...] = ()  # why each waiver for this bundle does not hold
+    refused_before: tuple[str, ...] = ()  # on the same test rows, under another policy
 
     def waivers(self) -> tuple[Waiver, ...]:
         """Return the waivers that this decision rests on."""
@@ -101,19 +108,20 @@ class Decision(Report):
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         lines += [f"does not apply: {rule}" for rule in self.not_applicable]
         lines += [f"warning: {reason}" for reason in self.warnings()]
-        lines += tell_waivers(self)
+        lines += tell_circumstances(self)
         lines += [f"refused: {reason}" for reason in self.reasons()]
         return "\n".join([*lines, f"the gate {'passes' if self.promote else 'refuses'} it"])
 
 
-def tell_waivers(decision: Decision) -> list[str]:
-    """Return each waiver for the bundle as a line: who let what pass, until when, and why."""
+def tell_circumstances(decision: Decision) -> list[str]:
+    """Return each waiver as a line: who let what pass, until when, and why; then other warnings."""
     told = [
         f"waived: {each.rule} by {each.approver} until {each.expires}: {each.reason};"
         f" instead: {each.compensating_measure}"
         for each in decision.waivers()
     ]
-    return told + [f"warning: {why}" for why in decision.refused_waivers]
+    doubts = (*decision.refused_waivers, *decision.refused_before)
+    return told + [f"warning: {why}" for why in doubts]
 
 
 def decide(
@@ -128,7 +136,7 @@ def decide(
     """
     evidence = {**reports, "policy": {"digest": policy.digest}}
     evidence["champion"] = champion.model_dump(mode="json") if champion else None
-    applicable = [rule for rule in policy.rules if _applies(rule, evidence)]
+    applicable = [rule for rule in policy.rules if applies(rule, evidence)]
     judge = _Judge(evidence, policy.confidence, adjust_families(applicable, evidence))
     verdicts = tuple(
         _spare(_judge_rule(rule, judge), (waivers or {}).get(rule.id)) for rule in applicable
@@ -143,8 +151,9 @@ def decide(
 
 
 def _spare(verdict: RuleVerdict, waiver: Waiver | None) -> RuleVerdict:
-    """Let a waiver spare a rule that blocks and was judged."""
-    if waiver is None or not verdict.blocks or verdict.verdict == "not_evaluated":
+    """Let a waiver spare a rule that blocks and was judged, but for a group of too few rows."""
+    missing = verdict.verdict == "not_evaluated" and not verdict.group_left_out
+    if waiver is None or not verdict.blocks or missing:
         return verdict
     assert verdict.waivable
     return verdict.model_copy(update={"blocks": False, "waiver": waiver})
@@ -159,36 +168,19 @@ class _Judge:
     p_values: Mapping[str, float]  # adjusted, by rule
 
 
-def _applies(rule: Rule, evidence: Mapping[str, Any]) -> bool:
-    if rule.applies == "with_champion":
-        return evidence["champion"] is not None
-    if rule.applies == "frozen_encoder":  # where the mode cannot be read, the rule applies
-        finetune = evidence.get("finetune")
-        return not (isinstance(finetune, Mapping) and finetune.get("mode") == "full")
-    if rule.applies == "with_canaries":  # likewise: only an empty list says that none is planted
-        tokenise = evidence.get("tokenise")
-        return not (isinstance(tokenise, Mapping) and tokenise.get("canaries") == [])
-    if rule.applies in {"with_onnx", "with_int8"}:
-        return _is_exported(rule.applies.removeprefix("with_"), evidence.get("export"))
-    return True
-
-
-def _is_exported(name: str, export: Any) -> bool:
-    """Whether the bundle holds this format; where that cannot be read, the rule applies."""
-    listed = export.get("formats") if isinstance(export, Mapping) else None
-    if not isinstance(listed, list | tuple):
-        return True
-    made = {str(each.get("format")) if isinstance(each, Mapping) else "" for each in listed}
-    return name in made or not made <= {"onnx", "int8"}
-
-
 def _judge_rule(rule: Rule, judge: _Judge) -> RuleVerdict:
-    """Judge every value at the rule's path; the worst verdict is the rule's."""
+    """Judge every value at the rule's path; the worst verdict is the rule's.
+
+    Of those not evaluated one that no waiver spares comes first.
+    """
     try:
-        judged = [_judge(rule, value, judge) for value in find(judge.evidence, rule.metric)]
+        judged = [
+            _judge_holders(rule, holders, _judge(rule, value, judge))
+            for value, holders in find_held(judge.evidence, rule.metric)
+        ]
     except MissingEvidenceError as missing:
         judged = [_verdict(rule, "not_evaluated", "nothing", str(missing))]
-    return min(judged, key=lambda verdict: _WORST_FIRST.index(verdict.verdict))
+    return min(judged, key=lambda each: (_WORST_FIRST.index(each.verdict), each.group_left_out))
 
 
 def _judge(rule: Rule, value: Any, judge: _Judge) -> RuleVerdict:
@@ -207,6 +199,23 @@ def _judge(rule: Rule, value: Any, judge: _Judge) -> RuleVerdict:
         return _judge_number(rule, read_number(value))
     except MissingEvidenceError as missing:
         return _verdict(rule, "not_evaluated", "nothing", f"{rule.metric}: {missing}")
+
+
+def _judge_holders(rule: Rule, holders: tuple[Any, ...], judged: RuleVerdict) -> RuleVerdict:
+    """Take back a verdict on part of an estimate, or but a failure on a gap that is not whole.
+
+    A gap is whole that says something of every group that is asked for.
+    """
+    try:
+        refuse_parts(holders)
+        told = say_left_out(holders, rule.groups)
+    except MissingEvidenceError as missing:
+        return _verdict(rule, "not_evaluated", "nothing", f"{rule.metric}: {missing}")
+    if judged.verdict == "fail" or not told:
+        return judged
+    sound = judged.verdict != "not_evaluated" or compare_nothing(holders)
+    reason = f"{rule.metric}: {told}"
+    return _verdict(rule, "not_evaluated", "nothing", reason, group_left_out=sound)
 
 
 def _judge_same(rule: Rule, value: str, others: list[Any]) -> RuleVerdict:
@@ -264,9 +273,7 @@ def _is_outside(rule: Rule, low: float, high: float) -> bool:
     return (rule.min is not None and high < rule.min) or (rule.max is not None and low > rule.max)
 
 
-def _verdict(
-    rule: Rule, verdict: Verdict, observed: str, reason: str, **figure: Any
-) -> RuleVerdict:
+def _verdict(rule: Rule, verdict: Verdict, observed: str, reason: str, **more: Any) -> RuleVerdict:
     lenient = {"not_evaluated": rule.on_missing, "inconclusive": rule.on_inconclusive}
     spared = verdict == "pass" or lenient.get(verdict) == "warn"
     return RuleVerdict(
@@ -283,5 +290,5 @@ def _verdict(
         max=rule.max,
         waivable=rule.waivable,
         references=rule.references,
-        **figure,
+        **more,
     )

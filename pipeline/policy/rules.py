@@ -10,7 +10,7 @@ import pydantic
 from pipeline import files, layout, reports
 from pipeline.errors import InputError, nearest
 from pipeline.params import Section, tuples
-from pipeline.policy.evidence import parse_path
+from pipeline.policy.evidence import BOUNDS, parse_path
 from pipeline.policy.references import REFERENCES
 
 Severity = Literal["block", "warn"]
@@ -36,6 +36,9 @@ class Rule(Section):
     ``max`` or ``min`` alone; the ``paired_difference`` to the champion, an interval too; or its
     ``point``, which no interval supports and which may only warn. A ``p_value`` is a plain number
     with ``max`` its level: those of one ``family`` are adjusted by Holm before they are judged.
+
+    A gap between groups says nothing of a group with too few rows, so it passes no rule that asks
+    for that group. A rule asks for its ``groups``; where none is named, for all that the data have.
     """
 
     id: str = pydantic.Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -45,6 +48,7 @@ class Rule(Section):
     max: _Threshold | None = None
     equals: bool | str | None = None
     same_as: str | None = None  # a path
+    groups: tuple[str, ...] = ()  # that a gap must compare; empty: every one
     min_n: int | None = pydantic.Field(default=None, ge=1)  # least support of an estimate
     severity: Severity = "block"  # whether failing it keeps the bundle from promotion
     applies: Applies = "always"
@@ -59,9 +63,14 @@ class Rule(Section):
     @classmethod
     def _is_path(cls, value: str | None) -> str | None:
         if value is not None:
-            root = parse_path(value)[0].name
+            root, *others = (step.name for step in parse_path(value))
             if root not in _ROOTS:
                 raise ValueError(f"{root!r} is no stage{nearest(root, _ROOTS)}")
+            if into := [name for name in others if name in BOUNDS]:
+                raise ValueError(
+                    f"{into[0]!r} is part of an estimate; name the estimate, whose interval and n"
+                    " are asked too"
+                )
         return value
 
     @pydantic.model_validator(mode="after")

@@ -17,6 +17,7 @@ import pydantic
 from pipeline import files
 from pipeline.errors import InputError
 from pipeline.params import Section
+from pipeline.policy.persons import is_same_person
 from pipeline.policy.rules import Policy
 
 FOLDER = Path("waivers")
@@ -30,7 +31,7 @@ class Waiver(Section):
 
     rule: str  # its id in policy.yaml
     bundle: str = pydantic.Field(pattern=r"^[0-9a-f]{64}$")  # in its report.json, `digest`
-    author: str = _Words  # who made the bundle or asks for this
+    author: str = _Words  # who made the commit that the bundle is of
     approver: str = _Words  # a name of policy.yaml's `approvers`, another than the author
     reason: str = _Words
     compensating_measure: str = _Words  # what is done in place of the rule
@@ -39,8 +40,8 @@ class Waiver(Section):
 
     @pydantic.model_validator(mode="after")
     def _has_two_persons(self) -> Self:
-        if self.author.strip().casefold() == self.approver.strip().casefold():
-            raise ValueError("the approver must be another person than the author")
+        if is_same_person(self.author, self.approver):
+            raise ValueError(f"the approver must be another person than the author, {self.author}")
         return self
 
     def message(self) -> bytes:
@@ -70,14 +71,14 @@ def _parse(path: Path) -> Waiver:
 
 
 def accept(
-    waivers: Iterable[Waiver], policy: Policy, bundle: str, today: datetime.date
+    waivers: Iterable[Waiver], policy: Policy, bundle: str, author: str, today: datetime.date
 ) -> tuple[dict[str, Waiver], tuple[str, ...]]:
-    """Return the waivers that hold for a bundle, by rule, and why the others for it do not."""
+    """Return the waivers that hold for an author's bundle, by rule, and why its others do not."""
     accepted, refused = {}, []
     for waiver in waivers:
         if waiver.bundle != bundle:
             continue
-        why = refusal(waiver, policy, bundle, today)
+        why = refusal(waiver, policy, bundle, author, today)
         if why:
             refused.append(f"the waiver of {waiver.rule} does not hold: {why}")
         else:
@@ -85,20 +86,26 @@ def accept(
     return accepted, tuple(refused)
 
 
-def refusal(waiver: Waiver, policy: Policy, bundle: str, today: datetime.date) -> str:
-    """Return why a waiver does not hold; empty where it does."""
-    rule = next((rule for rule in policy.rules if rule.id == waiver.rule), None)
-    if rule is None:
-        return f"policy.yaml has no rule {waiver.rule}"
-    if not rule.waivable:
-        return f"policy.yaml does not call {waiver.rule} waivable"
+def refusal(waiver: Waiver, policy: Policy, bundle: str, author: str, today: datetime.date) -> str:
+    """Return why a waiver does not hold for a bundle of this author; empty where it does."""
+    if why := _refuse_rule(waiver.rule, policy):
+        return why
     if waiver.bundle != bundle:
         return f"it is for the bundle {waiver.bundle[:12]}, not {bundle[:12]}"
+    if not is_same_person(waiver.author, author):
+        return f"it is for a bundle by {waiver.author}, not {author or 'nobody known'}"
     if waiver.approver not in policy.approvers:
         return f"{waiver.approver} is not among policy.yaml's approvers"
     if not is_signed(waiver, policy.approvers[waiver.approver]):
         return f"it is not signed by {waiver.approver}'s key"
     return f"it expired on {waiver.expires}" if today > waiver.expires else ""
+
+
+def _refuse_rule(name: str, policy: Policy) -> str:
+    rule = next((rule for rule in policy.rules if rule.id == name), None)
+    if rule is None:
+        return f"policy.yaml has no rule {name}"
+    return "" if rule.waivable else f"policy.yaml does not call {name} waivable"
 
 
 class Signed(Protocol):

@@ -48,7 +48,8 @@ class Gap(Report):
     p_value: float | None  # of no two groups differing, simultaneous over the pairs
     p_adjusted: float | None = None  # by Holm (1979), over all gaps of the report
     detectable: Detectable
-    groups_left_out: dict[str, str]  # value -> why
+    groups_compared: tuple[str, ...]  # those with rows enough, for every label
+    groups_left_out: dict[str, str]  # value -> why; the gap says nothing of them
 
 
 class Counterfactual(Report):

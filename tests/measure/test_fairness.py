@@ -101,6 +101,8 @@ def test_small_and_empty_groups_are_named_and_never_counted_as_equal() -> None:
         for gap in fairness.gaps(answers, "g", groups, "abcde", min_rows=10, bootstrap=BOOTSTRAP)
     }
     assert set(found["accuracy"].groups_left_out) == {"d", "e"}
+    assert found["accuracy"].groups_compared == ("a", "b", "c")
+    assert found["false_positive_rate"].groups_compared == ("a", "b")
     assert found["accuracy"].groups_left_out["d"] == "4 of the 10 rows needed"
     assert found["accuracy"].groups_left_out["e"] == "0 of the 10 rows needed"
     assert set(found["false_positive_rate"].groups_left_out) == {"c", "d", "e"}
@@ -113,6 +115,7 @@ def test_fewer_than_two_groups_leave_the_gap_undefined() -> None:
     for gap in fairness.gaps(answers, "g", groups, "abc", min_rows=1000, bootstrap=BOOTSTRAP):
         assert (gap.gap.point, gap.gap.low, gap.gap.high) == (None, None, None)
         assert (gap.widest, set(gap.groups_left_out)) == (("", ""), {"a", "b", "c"})
+        assert gap.groups_compared == ()
 
 
 def test_the_order_of_rows_changes_nothing() -> None:

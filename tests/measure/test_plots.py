@@ -19,6 +19,7 @@ GAP = Gap(
     widest=("f", "m"),
     p_value=0.3,
     detectable=Detectable(gap=0.1, power=0.8, n=9, note="a and b"),
+    groups_compared=("f", "m"),
     groups_left_out={},
 )
 FIGURES = {

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import report_factory
 from hypothesis import given, settings
@@ -14,6 +15,9 @@ from signing_keys import make_waiver
 
 from pipeline import reports
 from pipeline.errors import InputError
+from pipeline.measure import fairness
+from pipeline.measure.intervals import Bootstrap
+from pipeline.measure.outcomes import Outcomes
 from pipeline.policy import evidence, gate, rules
 from pipeline.policy.gate import ChampionComparison, Decision, decide
 from pipeline.policy.rules import Policy, Rule
@@ -88,6 +92,7 @@ TABLE: list[tuple[Any, dict[str, Any], str]] = [
     (interval(0.05, 0.11), {"max": 0.1, "statistic": "point", "severity": "warn"}, "pass"),
     (interval(0.05, 0.17), {"max": 0.1, "statistic": "point", "severity": "warn"}, "fail"),
     (0.05, {"max": 0.1, "statistic": "upper"}, "not_evaluated"),
+    (interval(0.0, 0.05), {"max": 200, "metric": "evaluate.x.n"}, "not_evaluated"),
     (0.05, {"max": 0.1, "statistic": "point", "severity": "warn"}, "not_evaluated"),
 ]
 
@@ -136,6 +141,24 @@ def test_a_warning_that_fails_is_told_and_does_not_block() -> None:
     assert decision.warnings() == ("b: evaluate.y is 1, not >= 9",)
 
 
+def test_a_point_does_not_pass_without_its_interval_and_support() -> None:
+    """Nor where the rule was made past the reading of policy.yaml."""
+    one_row = {"point": 1.0, "low": 0.2, "high": 1.0, "n": 1, "confidence": 0.95}
+    for field in evidence.BOUNDS:
+        chosen = rule(min=0).model_copy(update={"metric": f"evaluate.x.{field}"})
+        verdict = decide({"evaluate": {"x": one_row}}, policy_of(chosen), None).verdicts[0]
+        assert (verdict.verdict, verdict.blocks) == ("not_evaluated", True)
+        assert "part of an estimate" in verdict.reason
+
+
+def test_nothing_in_the_reports_has_the_fields_of_an_estimate_but_an_estimate() -> None:
+    """So that a path is known to step into one by its names."""
+    models = [each for each in vars(reports).values() if isinstance(each, type)]
+    fields = [each.model_fields for each in models if issubclass(each, reports.Report)]
+    named = [each for each in fields if {*evidence.BOUNDS} & {*each}]
+    assert named == [reports.Estimate.model_fields]
+
+
 # The shipped policy.
 
 
@@ -173,6 +196,69 @@ def test_a_doubtful_gender_gap_warns_and_a_shown_one_blocks() -> None:
             if (gap["column"], gap["metric"]) == ("gender", "accuracy"):
                 gap["gap"] |= {"low": low, "point": 0.12, "high": 0.2}
         assert decide(changed, SHIPPED, None).promote != blocks
+
+
+# Groups that a gap leaves out.
+
+
+def reports_of_women(rows: int) -> dict[str, Any]:
+    """Of so many texts about women each is judged wrongly; of 600 men, 600 both, 2,400 none few."""
+    sizes = {"female": rows, "male": 600, "both": 600, "none": 2400}
+    groups = np.repeat(list(sizes), list(sizes.values()))
+    labels = np.arange(len(groups)) % 2
+    right = (groups != "female") & (np.arange(len(groups)) % 10 != 0)
+    predicted = np.where(right, labels, 1 - labels)
+    answers = Outcomes(labels, np.eye(2)[predicted], ["negative", "positive"])
+    bootstrap = Bootstrap(confidence=0.95, resamples=300, seed=1)
+    found = fairness.gaps(answers, "gender", groups, tuple(sizes), min_rows=50, bootstrap=bootstrap)
+    changed = copy.deepcopy(REPORTS)
+    changed["audit"]["gaps"] = [gap.model_dump(mode="json") for gap in found]
+    return changed
+
+
+def verdict_on_gender(evidence: dict[str, Any], **fields: Any) -> gate.RuleVerdict:
+    (one,) = (each for each in SHIPPED.rules if each.id == "gender-accuracy")
+    return decide(evidence, policy_of(one.model_copy(update=fields)), None).verdicts[0]
+
+
+def test_a_group_of_one_row_too_few_is_no_pass_and_of_enough_is_judged() -> None:
+    few = verdict_on_gender(reports_of_women(49))
+    assert (few.verdict, few.blocks) == ("not_evaluated", True)
+    assert few.reason.endswith("female could not be compared: 49 of the 50 rows needed")
+    assert verdict_on_gender(reports_of_women(50)).verdict == "fail"
+    assert verdict_on_gender(reports_of_women(0)).blocks
+
+
+def test_a_rule_asks_for_the_groups_that_it_names_or_else_for_all() -> None:
+    """Not for long tails: texts about both are too few in the reports of `report_factory`."""
+    assert verdict_on_gender(REPORTS).verdict == "pass"
+    assert verdict_on_gender(REPORTS, groups=()).reason.endswith(
+        "both could not be compared: 39 rows, fewer than 50"
+    )
+    assert verdict_on_gender(REPORTS, groups=("female", "both")).blocks
+    for nowhere in ("femal", "f", ""):
+        missing = verdict_on_gender(REPORTS, groups=("male", nowhere))
+        assert (missing.blocks, missing.group_left_out) == (True, False)
+        assert f"there is no group {nowhere}" in missing.reason
+
+
+def test_groups_are_asked_of_every_figure_of_a_gap_and_of_nothing_else() -> None:
+    evidence = reports_of_women(49)
+    of_gap = "audit.gaps[column=gender,metric=accuracy]"
+    by_test = {"metric": f"{of_gap}.p_value", "min_n": None, "statistic": "p_value", "family": "f"}
+    for fields in (
+        by_test | {"max": 1},
+        {"metric": f"{of_gap}.detectable.gap", "min_n": None, "statistic": None},
+    ):
+        assert "female could not be compared" in verdict_on_gender(evidence, **fields).reason
+    elsewhere = verdict_on_gender(REPORTS, metric="evaluate.model.ece")
+    assert (elsewhere.verdict, elsewhere.blocks) == ("not_evaluated", True)
+
+
+def test_a_gap_shown_between_the_other_groups_fails_whoever_is_left_out() -> None:
+    evidence = reports_of_women(49)
+    evidence["audit"]["gaps"][0]["gap"] |= {"point": 0.3, "low": 0.2, "high": 0.4}
+    assert verdict_on_gender(evidence).verdict == "fail"
 
 
 def test_a_full_finetuning_is_not_asked_for_a_frozen_encoder_but_an_unknown_mode_is() -> None:
@@ -312,6 +398,8 @@ def test_no_field_that_a_rule_reads_can_be_spoilt_and_promote(one: Rule) -> None
             if isinstance(value, str) and value and is_of_an_entry_not_chosen(one, path):
                 continue
             changed = copy.deepcopy(REPORTS)
+            if parent_of(changed, path)[path[-1]] == value:
+                continue  # nothing would be spoilt: no group is left out
             parent_of(changed, path)[path[-1]] = value
             assert refuses(changed, one), (name, path)
         changed = copy.deepcopy(REPORTS)

@@ -59,6 +59,9 @@ def test_the_digest_is_of_the_files_bytes() -> None:
         ({**RULE, "metric": "evalute.test_rows"}, "'evalute' is no stage; did you mean 'evaluate'"),
         ({**RULE, "metric": "evaluate..x"}, "is no path"),
         ({**without("min"), "same_as": "x"}, "'x' is no stage"),
+        ({**RULE, "metric": "evaluate.x.point"}, r"rules.a-rule.metric: 'point' is part of an"),
+        ({**RULE, "metric": "audit.x[a=b].gap.low"}, "name the estimate"),
+        ({**without("min"), "same_as": "evaluate.x.high"}, "rules.a-rule.same_as: 'high'"),
         ({**RULE, "min_n": 0}, "rules.a-rule.min_n"),
         ({**RULE, "min_n": 2.5}, "rules.a-rule.min_n"),
         ({**RULE, "severity": "fatal"}, "rules.a-rule.severity"),
@@ -83,6 +86,13 @@ def test_the_digest_is_of_the_files_bytes() -> None:
 def test_a_bad_rule_is_refused_by_its_id_and_key(tmp_path: Path, rule: Any, named: str) -> None:
     with pytest.raises(InputError, match=named):
         load(tmp_path / "policy.yaml", rule)
+
+
+def test_the_rules_on_gender_name_the_groups_that_they_are_about() -> None:
+    """Or every run whose texts name both, or neither, too seldom would be refused."""
+    on_gaps = [each for each in rules.load(SHIPPED).rules if "column=gender" in each.metric]
+    assert len(on_gaps) == 6
+    assert {each.groups for each in on_gaps} == {("female", "male")}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from pipeline.policy.waivers import Waiver
 SHIPPED = rules.load(Path(__file__).parents[2] / "policy.yaml")
 BUNDLE = "a" * 64
 ED25519 = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="  # of RFC 8410
+AUTHOR = "ann  author"  # as git has it, in its own case and spacing
 TODAY = datetime.date(2026, 12, 31)
 
 
@@ -43,7 +44,7 @@ def worse_than_word_counts() -> dict[str, Any]:
 
 
 def promotes(waiver: Waiver, policy: Policy, evidence: Any, bundle: str = BUNDLE) -> bool:
-    accepted, _ = waivers.accept([waiver], policy, bundle, TODAY)
+    accepted, _ = waivers.accept([waiver], policy, bundle, AUTHOR, TODAY)
     return decide(evidence, policy, None, accepted).promote
 
 
@@ -53,7 +54,7 @@ def test_a_signed_waiver_spares_its_rule_until_the_day_it_expires(
     signed = keys.sign(make_waiver())
     evidence = worse_than_word_counts()
     assert not decide(evidence, policy, None).promote
-    accepted, refused = waivers.accept([signed], policy, BUNDLE, TODAY)
+    accepted, refused = waivers.accept([signed], policy, BUNDLE, AUTHOR, TODAY)
     assert refused == ()
     decision = decide(evidence, policy, None, accepted)
     assert decision.promote
@@ -61,7 +62,7 @@ def test_a_signed_waiver_spares_its_rule_until_the_day_it_expires(
     assert (spared.rule, spared.verdict, spared.effect) == ("near-tfidf", "fail", "waived")
     assert decision.waivers() == (signed,)
     assert "waived: near-tfidf by Abe Approver until 2026-12-31" in decision.summary()
-    late = waivers.accept([signed], policy, BUNDLE, TODAY + datetime.timedelta(days=1))
+    late = waivers.accept([signed], policy, BUNDLE, AUTHOR, TODAY + datetime.timedelta(days=1))
     assert late == ({}, ("the waiver of near-tfidf does not hold: it expired on 2026-12-31",))
 
 
@@ -87,6 +88,16 @@ def test_no_field_of_a_signed_waiver_can_be_changed(field: str, keys: Keys, poli
     assert not promotes(changed, both, evidence)
 
 
+def test_the_author_of_a_bundle_cannot_waive_for_it_by_naming_another(
+    keys: Keys, policy: Policy
+) -> None:
+    signed = keys.sign(make_waiver(author="Nobody At All"))
+    for author in ("Abe Approver", "Ann Author", ""):
+        accepted, (why,) = waivers.accept([signed], policy, BUNDLE, author, TODAY)
+        assert not accepted
+        assert f"by Nobody At All, not {author or 'nobody known'}" in why
+
+
 def test_another_key_and_what_is_no_key_sign_nothing(
     keys: Keys, policy: Policy, tmp_path: Path
 ) -> None:
@@ -109,7 +120,7 @@ def test_a_rule_that_is_not_waivable_is_not_waived(keys: Keys, policy: Policy) -
     evidence["evaluate"]["test_rows"] = 10
     signed = keys.sign(make_waiver(rule="enough-test-rows"))
     assert not promotes(signed, policy, evidence)
-    _, refused = waivers.accept([signed], policy, BUNDLE, TODAY)
+    _, refused = waivers.accept([signed], policy, BUNDLE, AUTHOR, TODAY)
     assert "does not call enough-test-rows waivable" in refused[0]
 
 
@@ -124,6 +135,53 @@ def test_evidence_that_is_missing_cannot_be_waived(
     assert not promotes(keys.sign(make_waiver()), policy, evidence)
     del evidence["evaluate"]["versus"]["tfidf"]
     assert not promotes(keys.sign(make_waiver()), policy, evidence)
+
+
+def with_few_women(**gap: Any) -> dict[str, Any]:
+    """Reports in which the gap of accuracy says nothing of women; ``gap`` is laid over it."""
+    changed = copy.deepcopy(report_factory.make_json(SHIPPED.digest))
+    for each in changed["audit"]["gaps"]:
+        if (each["column"], each["metric"]) == ("gender", "accuracy"):
+            each["groups_compared"].remove("female")
+            each["groups_left_out"]["female"] = "49 of the 50 rows needed"
+            each.update(gap)
+    return changed
+
+
+def test_a_group_of_too_few_rows_passes_by_a_waiver_alone(keys: Keys, policy: Policy) -> None:
+    """Also where too few groups are left to compare any; not where a figure is unsound."""
+    signed = keys.sign(make_waiver(rule="gender-accuracy"))
+    undefined = {"point": None, "low": None, "high": None, "n": 600, "confidence": 0.95}
+    alone = {"gap": undefined, "groups_compared": ["male"]}
+    for evidence in (with_few_women(), with_few_women(**alone)):
+        assert not decide(evidence, policy, None).promote
+        assert promotes(signed, policy, evidence)
+    unsound = {"point": 0.0, "low": 0.0, "high": float("nan"), "n": 600, "confidence": 0.95}
+    for gap in (
+        {"gap": undefined},
+        {"gap": unsound},
+        {"groups_left_out": None},
+        {"groups_left_out": {}},
+    ):
+        assert not promotes(signed, policy, with_few_women(**gap)), gap
+
+
+def test_a_group_of_too_few_rows_does_not_hide_what_is_missing_beside_it(
+    keys: Keys, policy: Policy
+) -> None:
+    """A rule on the gaps of every metric: the first says nothing of women, a later one is NaN."""
+    (one,) = (rule for rule in SHIPPED.rules if rule.id == "gender-accuracy")
+    broad = one.model_copy(update={"metric": "audit.gaps[column=gender].gap"})
+    others = (rule for rule in policy.rules if rule != one)
+    asked = policy.model_copy(update={"rules": (broad, *others)})
+    signed = keys.sign(make_waiver(rule="gender-accuracy"))
+    evidence = with_few_women()
+    assert promotes(signed, asked, evidence)
+    of_gender = [gap for gap in evidence["audit"]["gaps"] if gap["column"] == "gender"]
+    (rate,) = (gap for gap in of_gender if gap["metric"] == "selection_rate")
+    rate["gap"]["high"] = float("nan")  # which no other rule reads
+    assert of_gender.index(rate) > 0
+    assert not promotes(signed, asked, evidence)
 
 
 def test_a_waiver_of_one_rule_spares_no_other(keys: Keys, policy: Policy) -> None:
@@ -148,6 +206,7 @@ FILE = {
     ("change", "named"),
     [
         ({"approver": " ANN "}, "another person"),
+        ({"author": "Abe  approver", "approver": "Abe Approver"}, "another person"),
         ({"reason": " "}, "reason"),
         ({"compensating_measure": ""}, "compensating_measure"),
         ({"bundle": "abc"}, "bundle"),
