@@ -30,7 +30,7 @@ from pipeline.policy.waivers import Waiver
 from pipeline.reports import Estimate, Report
 
 Verdict = Literal["fail", "not_evaluated", "inconclusive", "pass"]
-_WORST_FIRST: tuple[Verdict, ...] = ("fail", "not_evaluated", "inconclusive", "pass")
+WORST_FIRST: tuple[Verdict, ...] = ("fail", "not_evaluated", "inconclusive", "pass")
 
 
 class ChampionComparison(Report):
@@ -180,7 +180,7 @@ def _judge_rule(rule: Rule, judge: _Judge) -> RuleVerdict:
         ]
     except MissingEvidenceError as missing:
         judged = [_verdict(rule, "not_evaluated", "nothing", str(missing))]
-    return min(judged, key=lambda each: (_WORST_FIRST.index(each.verdict), each.group_left_out))
+    return min(judged, key=lambda each: (WORST_FIRST.index(each.verdict), each.group_left_out))
 
 
 def _judge(rule: Rule, value: Any, judge: _Judge) -> RuleVerdict:

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.policy.evidence import parse_path
-from pipeline.policy.gate import Decision, RuleVerdict
+from pipeline.policy.gate import WORST_FIRST, Decision, RuleVerdict
 from pipeline.policy.references import REFERENCES, Law, Reference
 from pipeline.reports import Estimate
 from pipeline.stages.page import figures, shapes
 from pipeline.stages.page.language import reported, say, space
-
-_WORST_FIRST = ("fail", "not_evaluated", "inconclusive", "pass")
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def rules(decision: Decision) -> tuple[Rule, ...]:
     """Return the rules: those that stop the model, then the worst, then those on figures."""
     ordered = sorted(
         decision.verdicts,
-        key=lambda each: (not each.blocks, _WORST_FIRST.index(each.verdict), each.n is None),
+        key=lambda each: (not each.blocks, WORST_FIRST.index(each.verdict), each.n is None),
     )
     return tuple(_rule(each) for each in ordered)
 
