@@ -18,7 +18,7 @@ from prefect.artifacts import (
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from flows import markdown, mend
+from flows import graph, markdown, mend
 from flows.retried import RETRIED
 from flows.run_dvc import Dvc
 from pipeline import layout, shards
@@ -73,10 +73,14 @@ def reproduce(name: str, dvc: Dvc, *options: str) -> bool:
         StageError: it failed otherwise.
     """
     mend.remove_damaged_lists()
-    ran = _repro(name, dvc, options)
-    if damaged := mend.remove_damaged(name):
-        get_run_logger().warning("DVC's cache is damaged, running again: %s", ", ".join(damaged))
+    try:
         ran = _repro(name, dvc, options)
+        if damaged := mend.remove_damaged(name):
+            get_run_logger().warning("DVC's cache is damaged, again: %s", ", ".join(damaged))
+            ran = _repro(name, dvc, options)
+    except StageError:
+        graph.nodes()  # mends what a DVC that was killed has left, for the retry
+        raise
     return ran
 
 

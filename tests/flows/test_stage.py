@@ -150,3 +150,10 @@ def test_bytes_that_are_no_text_do_not_stop_the_flow() -> None:
 def test_only_the_exit_code_2_is_bad_input() -> None:
     assert run("echo x >> attempts; exit 20").is_failed()
     assert attempts() == 3
+
+
+def test_a_record_that_dvc_was_killed_in_does_not_stop_the_retry() -> None:
+    """DVC writes dvc.lock in place."""
+    cut = "echo x >> attempts; test $(wc -l < attempts) = 1 && printf 'stages: {sp' > dvc.lock"
+    assert run(f"{cut} && kill -9 $PPID; {REPORT}").is_completed()
+    assert attempts() == 2
