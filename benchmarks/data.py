@@ -21,10 +21,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow.parquet
-
 from pipeline import layout, params
-from pipeline.adapters import sources
+from pipeline.adapters import parquet, sources
 from pipeline.encoder.tokenizer import load_tokenizer
 
 STAGES = ("validate", "split", "tokenise")
@@ -149,8 +147,7 @@ def _peak_kib(pid: int) -> int:
 
 def _time_rival(folder: Path) -> float:
     """Return the megabytes of text a second that `tokenizers` encodes."""
-    path = folder / layout.stage_dir("split") / "corpus_train.parquet"
-    table = pyarrow.parquet.ParquetFile(path)
+    table = parquet.opened(folder / layout.stage_dir("split") / "corpus_train.parquet")
     texts = next(table.iter_batches(_RIVAL_TEXTS, columns=["text"])).column(0).to_pylist()
     backend = load_tokenizer(params.load().tokenise.tokenizer).backend_tokenizer
     started = time.perf_counter()

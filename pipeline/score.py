@@ -35,7 +35,6 @@ ADDED = pa.schema(
     }
 )
 _CHUNK_ROWS = 1 << 14  # enough texts of each length for whole batches
-_BUFFER_BYTES = 1 << 20  # of a column's pages; without it a row group is read whole
 _NAMED_ROWS = 5  # rows with a problem that the summary names
 
 
@@ -152,7 +151,7 @@ def open_rows(source: Path, out: Path) -> pq.ParquetFile:
     if source.resolve() == out.resolve():
         raise InputError(f"{out}: is read and would be replaced; name another file to write")
     try:
-        rows = pq.ParquetFile(source, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+        rows = parquet.opened(source)
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{source}: cannot be read as Parquet ({error})") from error
     schema = rows.schema_arrow

@@ -5,15 +5,18 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO
 
 import pyarrow
 import pyarrow.compute
+import pyarrow.ipc
 import pyarrow.parquet
 
 from pipeline import files
 
 _MOST_BUCKETS = 512  # files open at once; many systems allow 1024
 _SCATTERED_ROWS = 4096  # in memory at a time
+_BUFFER_BYTES = 1 << 20  # of a column's pages
 
 
 @contextlib.contextmanager
@@ -21,15 +24,20 @@ def writer(path: Path, schema: pyarrow.Schema) -> Iterator[pyarrow.parquet.Parqu
     """Yield a writer; ``path`` appears, whole, when the block ends without an exception."""
     with (
         files.replacing(path) as temporary,
-        pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as opened,
+        pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as to,
     ):
-        yield opened
+        yield to
+
+
+def opened(source: Path | IO[bytes]) -> pyarrow.parquet.ParquetFile:
+    """Open a file whose columns are read page by page; by default row groups stay in memory."""
+    return pyarrow.parquet.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
 
 
 def write(path: Path, table: pyarrow.Table) -> None:
     """Write a table whole or not at all."""
-    with writer(path, table.schema) as opened:
-        opened.write_table(table)
+    with writer(path, table.schema) as to:
+        to.write_table(table)
 
 
 def sorted_by_id(path: Path, work: Path, bucket_bytes: int) -> Iterator[pyarrow.Table]:
@@ -39,7 +47,7 @@ def sorted_by_id(path: Path, work: Path, bucket_bytes: int) -> Iterator[pyarrow.
     that their first digits spread the rows evenly over buckets; buckets beyond the first are kept
     in ``work`` meanwhile.
     """
-    file = pyarrow.parquet.ParquetFile(path)
+    file = opened(path)
     groups = (file.metadata.row_group(at) for at in range(file.num_row_groups))
     size = sum(group.total_byte_size for group in groups)
     buckets = min(_MOST_BUCKETS, math.ceil(size / bucket_bytes))
@@ -48,18 +56,23 @@ def sorted_by_id(path: Path, work: Path, bucket_bytes: int) -> Iterator[pyarrow.
         return
     work.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=work) as folder:
-        paths = [Path(folder) / f"{bucket}.parquet" for bucket in range(buckets)]
+        paths = [Path(folder) / f"{bucket}.arrows" for bucket in range(buckets)]
         _scatter(file, paths)
         for bucket in paths:
-            yield pyarrow.parquet.read_table(bucket).sort_by("id")
+            with pyarrow.OSFile(str(bucket)) as stored, pyarrow.ipc.open_stream(stored) as reader:
+                rows = reader.read_all().combine_chunks()
             bucket.unlink()
+            yield rows.sort_by("id")
 
 
 def _scatter(file: pyarrow.parquet.ParquetFile, paths: list[Path]) -> None:
+    """Append each row to its bucket: as a stream, where Parquet would keep an index in memory."""
+    options = pyarrow.ipc.IpcWriteOptions(compression="lz4")
     with contextlib.ExitStack() as stack:
+        sinks = [stack.enter_context(pyarrow.OSFile(str(path), "wb")) for path in paths]
         writers = [
-            stack.enter_context(pyarrow.parquet.ParquetWriter(path, file.schema_arrow))
-            for path in paths
+            stack.enter_context(pyarrow.ipc.new_stream(sink, file.schema_arrow, options=options))
+            for sink in sinks
         ]
         for batch in file.iter_batches(_SCATTERED_ROWS):
             rows = pyarrow.Table.from_batches([batch])

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow
-import pyarrow.parquet
 
+from pipeline.adapters import parquet
 from pipeline.errors import InputError, nearest
 
 Row = dict[str, Any]
@@ -201,7 +201,7 @@ def _parquet_rows(
 ) -> Iterator[tuple[int, Row]]:
     number = 0
     try:
-        table = pyarrow.parquet.ParquetFile(stream)
+        table = parquet.opened(stream)
         _require(path, table.schema_arrow.names, required)
         columns = [name for name in (*required, *optional) if name in table.schema_arrow.names]
         absent = {name: None for name in (*required, *optional) if name not in columns}

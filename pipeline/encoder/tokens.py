@@ -103,14 +103,15 @@ def appending(
 
 def join_tokens(source: Path, names: Sequence[str], folder: Path, part: str) -> None:
     """Write the tokens of several parts in ``source``, one after another, as one part."""
-    parts = [open_tokens(source, name) for name in names]
+    dtype = open_tokens(source, names[0]).ids.dtype
     with (
-        appending(ids_path(folder, part), parts[0].ids.dtype) as append_ids,
+        appending(ids_path(folder, part), dtype) as append_ids,
         appending(offsets_path(folder, part), np.int64) as append_offsets,
     ):
         append_offsets(np.zeros(1, np.int64))
         start = 0
-        for each in parts:
+        for name in names:  # mapped one at a time: what is read of a map counts as memory
+            each = open_tokens(source, name)
             append_ids(each.ids)
             append_offsets(start + each.offsets[1:])
             start += len(each.ids)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import tokenizers
 
 from pipeline import files, layout, shards
+from pipeline.adapters import parquet
 from pipeline.encoder import tokenizer as wordpiece
 from pipeline.encoder.tokenizer import Encoded
 from pipeline.encoder.tokens import id_dtype, join_tokens
@@ -22,7 +23,6 @@ from pipeline.text import canaries as secrets
 from pipeline.track import Track
 
 _BATCH_TEXTS = 1024
-_BUFFER_BYTES = 1 << 20  # a column is read in pieces of this size, not in row groups
 
 
 def run(params: TokeniseParams, track: Track) -> TokeniseReport:
@@ -82,7 +82,7 @@ class _Texts:
 
 
 def _read_texts(path: Path, groups: list[int] | None) -> Iterator[list[str]]:
-    with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as table:
+    with parquet.opened(path) as table:
         for batch in table.iter_batches(_BATCH_TEXTS, row_groups=groups, columns=["text"]):
             yield batch.column(0).to_pylist()
 
