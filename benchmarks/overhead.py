@@ -6,7 +6,7 @@ tools cost. A stage's own time is Python's start, as `python -m pipeline --help`
 it says in .charter/runs/STAGE.json: from its first line until its report is written, its imports
 included, without waiting for MLflow. The databases of Prefect and MLflow are there before, as they
 are in every run but the first. The flow runs twice: with a server of its own, and on one that is
-up.
+up, as a team's is.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _FLOW = ("flows.retrain", "--no-promote")
 _WAYS = {  # the command, and whether a Prefect server is up for it
     "`dvc repro`": (("dvc", "repro"), False),
     "`python -m flows.retrain --no-promote`": (_FLOW, False),
-    "the same, on a server that is up": (_FLOW, True),
+    "the same, on a server on PostgreSQL that is up": (_FLOW, True),
 }
 _DATABASES = (
     ("-m", "prefect", "server", "database", "upgrade", "--yes"),
@@ -65,10 +65,12 @@ def measure(command: tuple[str, ...], stages: list[str], served: bool) -> tuple[
         work = home / "work"
         shutil.copytree(".", work, symlinks=True, ignore=shutil.ignore_patterns(*_MADE))
         own = {"PREFECT_HOME": str(home / "prefect"), "DVC_SITE_CACHE_DIR": place}
-        for database in _DATABASES:
-            _run(database, work, own)
+        for make in _DATABASES:
+            _run(make, work, own)
         if served:
-            server = stack.enter_context(servers.prefect(home / "prefect"))
+            database = stack.enter_context(servers.postgres()).uri.replace("psycopg2", "asyncpg")
+            named = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
+            server = stack.enter_context(servers.prefect(home / "prefect", **named))
             server.wait()
             own["PREFECT_API_URL"] = server.url
         start = time.monotonic()
