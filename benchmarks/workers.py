@@ -1,9 +1,9 @@
 """Twelve stages on two workers, on one, and by `dvc repro`: time in all, and to the first stage.
 
 The machines are those of tests/flows/machines.py: clones without a shared disk, process workers, a
-DVC remote that is a folder, one Prefect server. A stage sleeps: what is timed besides is the
-placement's own work. Of the twelve, one comes first, then two chains of five, one a pool, then one
-that needs both: two workers can at best take 7/12 of the time of one.
+DVC remote that is a folder, one Prefect server, on PostgreSQL as a team's is. A stage sleeps: what
+is timed besides is the placement's own work. Of the twelve, one comes first, then two chains of
+five, one a pool, then one that needs both: two workers can at best take 7/12 of the time of one.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-STAGE_S = 5
+STAGE_S = 15
 POOLS = ("cpu", "gpu")
 FIRST, LAST = "begin", "end"
 FLOW = "from flows.retrain import retrain; retrain(promote=False, placement='pools')"
@@ -39,7 +39,9 @@ def compare() -> list[str]:
 
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
         folder = Path(place)
-        server = stack.enter_context(servers.prefect(folder))
+        database = stack.enter_context(servers.postgres()).uri.replace("psycopg2", "asyncpg")
+        named = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
+        server = stack.enter_context(servers.prefect(folder, **named))
         server.wait()
         api = server.url
         rows = {
