@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import torch
@@ -131,8 +131,21 @@ def compute_shard(
     extractor = _load_once(Path(model), FeaturesParams(**params), digest)
     texts = files.read_json(done.with_suffix(".json"))
     rows = extractor.compute(texts, lambda count, _: progress(count))
-    with files.replacing(done) as temporary, temporary.open("wb") as stream:
-        np.save(stream, rows)
+    write_rows(done, rows)
+
+
+def write_rows(path: Path, rows: np.ndarray) -> None:
+    """Write rows to a ``.npy`` file, whole or not at all."""
+    with files.replacing(path) as temporary, temporary.open("wb") as stream:
+        save_rows(stream, rows)
+
+
+def save_rows(stream: BinaryIO, rows: np.ndarray) -> None:
+    """Write as `numpy.save` does, whose error on a full disk does not say that it is one."""
+    whole = np.ascontiguousarray(rows)
+    header = np.lib.format.header_data_from_array_1_0(whole)
+    np.lib.format.write_array_header_1_0(stream, header)
+    stream.write(whole.data)
 
 
 def _load_once(model: Path, params: FeaturesParams, digest: str) -> Extractor:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from pipeline import files, layout, reports
+from pipeline import layout, reports
 from pipeline.adapters import rows, sample
-from pipeline.encoder.features import Extractor, load_extractor, tokenise
+from pipeline.encoder.features import Extractor, load_extractor, tokenise, write_rows
 from pipeline.encoder.rounding import check_rounding
 from pipeline.errors import InputError
 from pipeline.params import FeaturesParams
@@ -61,6 +61,4 @@ def _check_rounding(extractor: Extractor, texts: list[str]) -> Rounding | None:
 def _write(parts: dict[str, rows.Rows], features: np.ndarray) -> None:
     ends = np.cumsum([len(read.ids) for read in parts.values()])
     for part, array in zip(parts, np.split(features, ends[:-1]), strict=True):
-        path = layout.stage_dir("features") / f"{part}.npy"
-        with files.replacing(path) as temporary, temporary.open("wb") as stream:
-            np.save(stream, array)
+        write_rows(layout.stage_dir("features") / f"{part}.npy", array)

@@ -1,5 +1,8 @@
 """Features against one text at a time by transformers and numpy, and the cache against them."""
 
+import errno
+import io
+import resource
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,15 @@ from toy_labels import features_params, toy_texts, write_encoder
 from toy_model import toy_tokenizer
 
 from pipeline import files, shards
-from pipeline.encoder.features import Extractor, batches, compute_shard, load_extractor, tokenise
+from pipeline.encoder.features import (
+    Extractor,
+    batches,
+    compute_shard,
+    load_extractor,
+    save_rows,
+    tokenise,
+    write_rows,
+)
 from pipeline.encoder.loading import device, load_encoder
 from pipeline.encoder.precision import best_precision
 from pipeline.errors import InputError
@@ -238,3 +249,21 @@ def test_batches_hold_every_text_once_of_one_length_within_the_limit(
     for batch in made:
         assert len({lengths[place] for place in batch}) == 1
         assert len(batch) == 1 or sum(lengths[place] for place in batch) <= batch_tokens
+
+
+def test_rows_are_written_as_numpy_does_and_a_full_disk_is_called_one(tmp_path: Path) -> None:
+    """A limit on a file's size stands for the disk; numpy's own error has no number."""
+    rows = np.arange(60_000, dtype=np.float32).reshape(-1, 3)
+    ours, theirs = io.BytesIO(), io.BytesIO()
+    save_rows(ours, rows[::2])
+    np.save(theirs, rows[::2])
+    assert ours.getvalue() == theirs.getvalue()
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, unlimited[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as full:
+            write_rows(tmp_path / "rows.npy", rows)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert full.value.errno == errno.EFBIG
+    assert not list(tmp_path.iterdir())
