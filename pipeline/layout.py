@@ -1,6 +1,7 @@
 """Where everything lies, relative to the repository's root (the working directory)."""
 
 import os
+import tempfile
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]  # of the code, wherever the working directory is
@@ -55,8 +56,11 @@ def run_path(stage: str) -> Path:
 
 
 def recorder_socket(dvc: int) -> Path:
-    """Return the socket at which the stages that a process of DVC's runs find their recorder."""
-    return STATE / f"recorder-{dvc}"
+    """Return the socket at which the stages that a process of DVC's runs find their recorder.
+
+    It is no file that can be copied, so it does not lie in the repository.
+    """
+    return Path(tempfile.gettempdir()) / f"charter-recorder-{os.getuid()}-{dvc}"
 
 
 def python_path() -> str:

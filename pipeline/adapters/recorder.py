@@ -51,12 +51,12 @@ def main(descriptor: int, dvc: int | None = None) -> None:
 
 
 def _listen(dvc: int) -> socket.socket | None:
-    """Return the socket for the next stages; None on a disk that can have none, as some shared."""
+    """Return the socket for the next stages; None where there can be none: they have their own."""
     path = layout.recorder_socket(dvc)
-    path.unlink(missing_ok=True)  # that of a recorder that was killed
     listener = socket.socket(socket.AF_UNIX)
     listener.settimeout(_LOOK_S)
     try:
+        path.unlink(missing_ok=True)  # that of a recorder that was killed
         listener.bind(str(path))
         listener.listen()
     except OSError:

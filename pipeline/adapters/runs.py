@@ -123,13 +123,16 @@ def _recorder_at_hand() -> socket.socket | None:
     dvc = lifeline.dvc()
     if dvc is None:
         return None
+    path = layout.recorder_socket(dvc)
     connection = socket.socket(socket.AF_UNIX)
     try:
-        connection.connect(str(layout.recorder_socket(dvc)))
-    except OSError:
-        connection.close()
-        return None
-    return connection
+        if path.stat().st_uid == os.getuid():  # the folder is everybody's
+            connection.connect(str(path))
+            return connection
+    except OSError:  # none is there, or one that was killed
+        pass
+    connection.close()
+    return None
 
 
 def _start_recorder() -> socket.socket:

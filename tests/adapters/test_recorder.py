@@ -92,7 +92,8 @@ def run_of(stage: str) -> Any:
 def test_stages_of_one_dvc_share_a_recorder_that_ends_with_it(
     dvc: Callable[..., "subprocess.Popen[str]"],
 ) -> None:
-    assert dvc("split 0", "finetune 0").wait() == 0
+    running = dvc("split 0", "finetune 0")
+    assert running.wait() == 0
     first, second = seen_by("split"), seen_by("finetune")
     assert len(first) == 1
     assert first == second
@@ -101,7 +102,7 @@ def test_stages_of_one_dvc_share_a_recorder_that_ends_with_it(
         assert run_of(stage).data.tags["stage"] == stage
         assert run_of(stage).data.metrics["rows"] == len(stage)
     wait_until(lambda: not recorders(), 5)
-    assert list(layout.STATE.glob("recorder-*")) == []
+    assert not layout.recorder_socket(running.pid).exists()
 
 
 def test_a_recorder_that_was_killed_is_followed_by_another(
@@ -128,4 +129,4 @@ def test_a_dvc_that_is_killed_leaves_no_recorder_and_no_open_run(
     wait_until(lambda: not recorders())
     assert run_of("split").info.status == "FINISHED"
     assert run_of("finetune").info.status == "KILLED"
-    assert list(layout.STATE.glob("recorder-*")) == []
+    assert not layout.recorder_socket(running.pid).exists()
