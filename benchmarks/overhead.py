@@ -68,10 +68,7 @@ def measure(command: tuple[str, ...], stages: list[str], served: bool) -> tuple[
         for make in _DATABASES:
             _run(make, work, own)
         if served:
-            database = stack.enter_context(servers.postgres()).uri.replace("psycopg2", "asyncpg")
-            named = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
-            server = stack.enter_context(servers.prefect(home / "prefect", **named))
-            server.wait()
+            server = stack.enter_context(servers.prefect_on_postgres(home / "prefect"))
             own["PREFECT_API_URL"] = server.url
         start = time.monotonic()
         _run(("-m", *command), work, own)

@@ -39,11 +39,7 @@ def compare() -> list[str]:
 
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
         folder = Path(place)
-        database = stack.enter_context(servers.postgres()).uri.replace("psycopg2", "asyncpg")
-        named = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
-        server = stack.enter_context(servers.prefect(folder, **named))
-        server.wait()
-        api = server.url
+        api = stack.enter_context(servers.prefect_on_postgres(folder)).url
         rows = {
             "two workers": _time_pools(folder / "two", api, POOLS),
             "one worker for both pools": _time_pools(folder / "one", api, ("one", "one")),

@@ -28,8 +28,7 @@ def append(action: str, **facts: Any) -> Head:
     """
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     with files.locked(_LOCK):
-        lines = read()
-        chain.check(lines, str(LOG))
+        lines, _ = read_whole()
         line = chain.link(lines[-1] if lines else None, {"time": now, "action": action, **facts})
         files.write_text(
             LOG, "".join(f"{each}\n" for each in (*lines, line))
@@ -50,20 +49,25 @@ def read() -> list[str]:
     return text.removesuffix("\n").split("\n") if text else []
 
 
-def entries() -> list[dict[str, Any]]:
-    """Return the log's entries, in their order.
+def read_whole() -> tuple[list[str], Head | None]:
+    """Return the log's lines, each of which follows the one before, and its end.
 
     Raises:
-        InputError: naming the line that does not follow the one before.
+        InputError: naming the line that does not.
     """
     lines = read()
-    chain.check(lines, str(LOG))
+    return lines, chain.check(lines, str(LOG))
+
+
+def entries() -> list[dict[str, Any]]:
+    """Return the log's entries, in their order, as `read_whole` does."""
+    lines, _ = read_whole()
     return [json.loads(line) for line in lines]
 
 
 def log_id() -> str | None:
     """Return the id of the log here, which is that of its first entry; None where there is none."""
-    head = chain.check(read(), str(LOG))
+    _, head = read_whole()
     return head.log if head else None
 
 
@@ -78,8 +82,12 @@ class Move(NamedTuple):
 
 def last_move(name: str, log: str) -> Move | None:
     """Return the last move of a model's champion; none where the log here is not ``log``."""
-    moves = [each for each in entries() if each["action"] in _MOVES and each["name"] == name]
-    if log != log_id() or not moves:
+    lines, head = read_whole()
+    if head is None or head.log != log:
+        return None
+    found = map(json.loads, lines)
+    moves = [each for each in found if each["action"] in _MOVES and each["name"] == name]
+    if not moves:
         return None
     last = moves[-1]
     to_version = last[_MOVES[last["action"]]]
@@ -101,8 +109,7 @@ def check(registry: Registry, log: str = "") -> str:
     Raises:
         InputError: naming the line, or saying that entries or the log are missing.
     """
-    lines = read()
-    head = chain.check(lines, str(LOG))
+    lines, head = read_whole()
     if head is None or (log and head.log != log):
         raise InputError(
             f"{LOG}: is not the log {log[:12]} in which this version was promoted; restore it from"

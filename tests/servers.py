@@ -132,6 +132,16 @@ def prefect(folder: Path, **variables: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
+def prefect_on_postgres(folder: Path) -> Iterator[Server]:
+    """Run a Prefect server on a PostgreSQL of its own, as a team's is; wait until it answers."""
+    with postgres() as database:
+        uri = database.uri.replace("psycopg2", "asyncpg")
+        with prefect(folder, PREFECT_SERVER_DATABASE_CONNECTION_URL=uri) as server:
+            server.wait()
+            yield server
+
+
+@contextlib.contextmanager
 def mlflow(
     folder: Path, database: str, port: int | None = None, *options: str, **variables: str
 ) -> Iterator[Server]:
