@@ -1,15 +1,21 @@
 """How a process ends: with the one that started it, even where that one is killed; and at once."""
 
 import atexit
+import contextlib
 import ctypes
 import os
 import signal
 import sys
 import threading
+import time
+from pathlib import Path
 from typing import NoReturn
+
+from pipeline import files
 
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux only
 _LAST_S = 60
+_LOOK_S = 0.2  # whether DVC has ended, where a shell stands between
 
 
 def end_with_parent() -> None:
@@ -21,15 +27,31 @@ def end_with_parent() -> None:
 def dvc() -> int | None:
     """Return the number of the process of DVC's that runs this stage; None where none does.
 
-    A shell between the two that does not give way to its command is taken for it.
+    DVC starts a shell, which may give way to its command or, as Debian's /bin/sh, wait for it.
     """
-    return os.getppid() if "DVC_STAGE" in os.environ else None
+    if "DVC_STAGE" not in os.environ:
+        return None
+    parent = os.getppid()
+    with contextlib.suppress(OSError):  # no Linux, or the parent has ended
+        program, *_ = Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
+        if program == os.fsencode(os.environ.get("SHELL") or "/bin/sh"):  # as DVC calls it
+            _, _, status = Path(f"/proc/{parent}/stat").read_text().rpartition(")")
+            return int(status.split()[1])
+    return parent
 
 
 def end_with_dvc() -> None:
     """Do so where DVC runs this stage: one left behind would write where the next run writes."""
-    if dvc():
+    if runner := dvc():
         end_with_parent()
+        if runner != os.getppid():
+            threading.Thread(target=_end_after, args=(runner,), daemon=True).start()
+
+
+def _end_after(pid: int) -> None:
+    while files.is_alive(pid):
+        time.sleep(_LOOK_S)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def leave(code: int) -> NoReturn:

@@ -13,30 +13,29 @@ from pipeline import files
 
 ROOT = Path(__file__).parents[1]
 CHILD = """
-import time
+import os, time
 from pipeline import lifeline
 lifeline.end_with_dvc()
-print("up", flush=True)
+print(os.getpid(), flush=True)
 time.sleep(60)
 """
-PARENT = f"""
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", {CHILD!r}])
-print(child.pid, flush=True)
-time.sleep(60)
-"""
+CALLS = {
+    "itself": [sys.executable, "-c", CHILD],
+    "a shell that waits": ["/bin/sh", "-c", f"{sys.executable} -c '{CHILD}'; true"],
+    "a shell that gives way": ["/bin/sh", "-c", f"exec {sys.executable} -c '{CHILD}'"],
+}
+PARENT = "import subprocess, sys, time; subprocess.Popen(sys.argv[1:]); time.sleep(60)"
 
 
 @pytest.mark.parametrize("by_dvc", [True, False])
-def test_a_stage_ends_when_its_dvc_is_killed(by_dvc: bool) -> None:
+@pytest.mark.parametrize("call", CALLS)
+def test_a_stage_ends_when_its_dvc_is_killed(call: str, by_dvc: bool) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "DVC_STAGE"}
-    environment |= {"DVC_STAGE": "split"} if by_dvc else {}
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    )
+    environment |= {"SHELL": "/bin/sh"} | ({"DVC_STAGE": "split"} if by_dvc else {})
+    script = [sys.executable, "-c", PARENT, *CALLS[call]]
+    parent = subprocess.Popen(script, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
-    assert parent.stdout.readline() == "up\n"
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()

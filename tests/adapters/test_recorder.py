@@ -48,12 +48,16 @@ def recorders() -> list[int]:
     ]
 
 
-@pytest.fixture
+@pytest.fixture(params=["/bin/sh", "/bin/bash"])  # Debian's dash waits for its last command
 def dvc(
-    tmp_path: Path, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    mlflow_uri: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[str, str], "subprocess.Popen[str]"]:
     """What starts `dvc repro` of two stages, whose names and seconds are given."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHELL", request.param)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], check=True)
