@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import importlib.metadata
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -58,6 +59,7 @@ def load() -> None:
 
         importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
         utils.MAX_RETRY_COUNT = _DATABASE_TRIES
+        logging.getLogger(utils.__name__).disabled = True  # what it tells it raises, too
 
 
 def connect() -> Any:

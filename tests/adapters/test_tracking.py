@@ -176,6 +176,25 @@ def test_what_mlflow_refuses_is_told_and_the_rest_is_recorded(
     assert "WARNING: pretrain" in capfd.readouterr().err
 
 
+def test_what_the_database_refuses_is_raised_and_not_printed_besides() -> None:
+    """As on a full disk: who asks tells it in a line, and MLflow's log has it in fifty."""
+    script = """if True:
+    import sqlite3
+    from pipeline.adapters import tracking
+    client = tracking.connect()
+    database = sqlite3.connect(tracking.tracking_uri().removeprefix("sqlite:///"))
+    database.execute("DROP TABLE metrics")
+    try:
+        client.log_metric(client.create_run("0").info.run_id, "loss", 1.0)
+    except Exception as error:
+        print(type(error).__name__)
+    """
+    command, env = [sys.executable, "-c", script], {**os.environ, "PYTHONPATH": str(ROOT)}
+    asked = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert asked.stdout == "MlflowException\n"
+    assert "no such table" not in asked.stderr
+
+
 def test_without_a_uri_mlflow_is_in_the_working_directory_whatever_its_name(
     client: Any, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
