@@ -22,6 +22,7 @@ COMPARISONS = (  # modules of this package; those that take longest come last
     "crows",
     "pretrain",
     "recipe",
+    "speedrun",
     "ablation",
     "accuracy",
     "canaries",
@@ -49,8 +50,9 @@ def main() -> None:
     parser.add_argument("name", nargs="?", choices=COMPARISONS, help="all if left out")
     parser.add_argument("--rows", type=int, help="documents of `data`")
     parser.add_argument("--runs", type=int, help="of `noop`")
+    parser.add_argument("--minutes", type=float, help="of `speedrun`")
     parsed = parser.parse_args()
-    sizes = {"data": parsed.rows, "noop": parsed.runs}
+    sizes = {"data": parsed.rows, "noop": parsed.runs, "speedrun": parsed.minutes}
     for each in [parsed.name] if parsed.name else COMPARISONS:
         compare = importlib.import_module(f"benchmarks.{each}").compare
         found = compare(sizes[each]) if sizes.get(each) else compare()

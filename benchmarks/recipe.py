@@ -34,8 +34,8 @@ from pipeline.params import PretrainParams
 TOKENS, SEEDS, SHARES = 196_608, (1, 2, 3), (0.25, 0.5)
 _SEQ_LEN_TOKENS, _HELDOUT_SEQUENCES = 128, 128
 _RIVALS: dict[str, dict[str, Any]] = {
-    "a": {"per_device_train_batch_size": 8},
-    "b": {"per_device_train_batch_size": 16, "learning_rate": 1e-3},
+    "a": {"batch_sequences": 8, "dropout": 0.1, "learning_rate": 5e-5},
+    "b": {"batch_sequences": 16, "dropout": 0.0, "learning_rate": 1e-3},
 }
 
 
@@ -74,8 +74,9 @@ def compare() -> list[str]:
         "| run | share of the tokens | held-out loss, median (least to greatest) of 3 seeds |",
         "|---|---|---|",
     ]
-    for name in _RIVALS:
-        losses = [_train_rival(name, seed, corpus) for seed in SEEDS]
+    for name, own in _RIVALS.items():
+        params = (params_of(1, seed).model_copy(update=own) for seed in SEEDS)
+        losses = [train_rival(each, corpus) for each in params]
         lines.append(f"| Trainer ({name}) | 1 | {spread(losses)} |")
     for share in SHARES:
         losses = [train_ours(params_of(share, seed), corpus) for seed in SEEDS]
@@ -107,28 +108,36 @@ def train_ours(params: PretrainParams, corpus: Corpus, shares: bool = True) -> f
     return heldout_loss(start.model, corpus.scored, plan.precision)
 
 
-def _train_rival(name: str, seed: int, corpus: Corpus) -> float:
+def train_rival(params: PretrainParams, corpus: Corpus, fast: bool = False) -> float:
+    """Train a model of these sizes by the Trainer; return its held-out loss.
+
+    Batch, tokens, dropout and learning rate are of ``params``, and the rest is the Trainer's own.
+    ``fast``: in our precision, with the attention that is fastest here.
+    """
     tokenizer, train, scored = corpus
-    config = start_model(params_of(1, seed), tokenizer, train.vocabulary).model.config
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.1 if name == "a" else 0.0
-    model = untrained_model(config, seed).to(device())
-    rows = train.rows(np.arange(min(train.sequences, 2 * TOKENS // _SEQ_LEN_TOKENS))).ids
-    batch = _RIVALS[name]["per_device_train_batch_size"]
+    config = start_model(params, tokenizer, train.vocabulary).model.config
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = params.dropout
+    model = untrained_model(config, params.seed).to(device())
+    if fast and device().type == "cpu":
+        model.set_attn_implementation("eager")
+    needed = min(train.sequences, 2 * params.tokens // _SEQ_LEN_TOKENS)
     with tempfile.TemporaryDirectory() as folder:
         trainer = transformers.Trainer(
             model,
             transformers.TrainingArguments(
                 output_dir=folder,
-                max_steps=TOKENS // (batch * _SEQ_LEN_TOKENS),
+                max_steps=params.tokens // (params.batch_sequences * _SEQ_LEN_TOKENS),
+                per_device_train_batch_size=params.batch_sequences,
+                learning_rate=params.learning_rate,
+                bf16=fast and best_precision(device()) == "bfloat16",
                 save_strategy="no",
                 report_to=[],
                 disable_tqdm=True,
                 use_cpu=device().type == "cpu",
-                seed=seed,
-                **_RIVALS[name],
+                seed=params.seed,
             ),
             transformers.DataCollatorForLanguageModeling(tokenizer),
-            [{"input_ids": row} for row in rows.tolist()],
+            [{"input_ids": row} for row in train.rows(np.arange(needed)).ids.tolist()],
         )
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()

@@ -1,0 +1,87 @@
+"""Held-out loss that some minutes of training reach: ours against the tuned Trainer.
+
+Needs build/tokenise, as `recipe` does. From scratch: on a processor BERT-mini, on a GPU BERT-base.
+Each has its own best recipe and batch, and as many steps, known to its schedule, as fit into the
+minutes at the speed of its first ones. Loading and the held-out loss are not counted. The rival is
+`recipe`'s (b) with what makes it fast in `pretrain`.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+
+from benchmarks.recipe import Corpus, params_of, read_corpus, train_ours, train_rival
+from pipeline.encoder.allocator import keep_freed_memory
+from pipeline.encoder.loading import device
+from pipeline.encoder.loss import unigram_loss
+from pipeline.encoder.precision import best_precision
+from pipeline.params import PretrainParams
+
+MINUTES, SEED = 10.0, 1
+_FEW, _MORE = 10, 40  # steps of the two runs whose difference tells the speed
+
+
+class Size(NamedTuple):
+    """A model, and the sequences a step that are best for each of the two in ten minutes."""
+
+    name: str
+    changes: dict[str, Any]
+    ours: int
+    rival: int
+
+
+_SIZES = {
+    "cpu": Size("BERT-mini 4x256", {}, 16, 16),
+    "cuda": Size(
+        "BERT-base 12x768", {"layers": 12, "hidden": 768, "learning_rate": 1e-3}, 256, 256
+    ),
+}
+
+
+def compare(minutes: float = MINUTES) -> list[str]:
+    """Train both for so long; return a Markdown table of held-out losses in nats a token."""
+    corpus, size = read_corpus(), _SIZES[device().type]
+    keep_freed_memory()
+    where = f"{torch.get_num_threads()} threads, {device().type}, {best_precision(device())}"
+    lines = [
+        f"{size.name}, V={corpus.train.vocabulary.size}; {minutes:g} minutes on {where}",
+        "",
+        "| run | tokens seen | seconds | held-out loss |",
+        "|---|---|---|---|",
+    ]
+    runs: dict[str, tuple[Callable[[PretrainParams, Corpus], float], int]] = {
+        "ours": (train_ours, size.ours),
+        "tuned Trainer (b)": (_train_tuned, size.rival),
+    }
+    for name, (train, batch) in runs.items():
+        base = params_of(1, SEED).model_copy(update={**size.changes, "batch_sequences": batch})
+        tokens, seconds, loss = _run(train, base, corpus, 60 * minutes)
+        lines.append(f"| {name} | {tokens:,} | {seconds:.0f} | {loss:.2f} |")
+    unigram = unigram_loss(corpus.shares(), corpus.scored)
+    return [*lines, "", f"Guessing each token by its share of the corpus has {unigram:.2f}."]
+
+
+def _run(
+    train: Callable[[PretrainParams, Corpus], float],
+    base: PretrainParams,
+    corpus: Corpus,
+    limit_s: float,
+) -> tuple[int, float, float]:
+    """Return the tokens that fit into the seconds, the seconds that they took, and the loss."""
+
+    def take(steps: int) -> tuple[int, float, float]:
+        tokens = steps * base.batch_sequences * base.seq_len_tokens
+        started = time.perf_counter()
+        loss = train(base.model_copy(update={"tokens": tokens}), corpus)
+        return tokens, time.perf_counter() - started, loss
+
+    few_s, more_s = take(_FEW)[1], take(_MORE)[1]
+    step_s = (more_s - few_s) / (_MORE - _FEW)
+    tokens, seconds, loss = take(max(1, round(limit_s / step_s)))
+    return tokens, seconds - (few_s - _FEW * step_s), loss
+
+
+def _train_tuned(params: PretrainParams, corpus: Corpus) -> float:
+    return train_rival(params.model_copy(update={"learning_rate": 1e-3}), corpus, fast=True)
