@@ -7,6 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
+
+from pipeline.encoder.loading import device
+from pipeline.encoder.probe import peak_mib
+
 Pause = Callable[[], None]
 _WARM_STEPS = 3
 _ENDED = "the loop ended before the comparison"
@@ -63,10 +68,12 @@ class Loop:
 class Apart(Loop):
     """A loop in a process of its own, which has its own allocator and threads.
 
-    ``run`` is a function that can be pickled, and goes on for ever.
+    ``run`` is a function that can be pickled, and goes on for ever. ``peak_mib`` is the most memory
+    that it has held, of its GPU's where it has one.
     """
 
     def __init__(self, run: Callable[[Pause], None]) -> None:
+        self.peak_mib = 0.0
         spawn = multiprocessing.get_context("spawn")
         self._pipe, self._theirs = spawn.Pipe()
         self._process = spawn.Process(target=_repeat, args=(run, self._theirs), daemon=True)
@@ -79,9 +86,10 @@ class Apart(Loop):
             self._theirs.close()  # so that the end of the process is the end of the pipe
         else:
             self._pipe.send(None)
-        error = self._pipe.recv()
-        if error:
-            raise error
+        said = self._pipe.recv()
+        if isinstance(said, Exception):
+            raise said
+        self.peak_mib = said
         return time.perf_counter() - started
 
     def stop(self) -> None:
@@ -92,7 +100,9 @@ class Apart(Loop):
 
 def _repeat(run: Callable[[Pause], None], pipe: Any) -> None:
     def pause() -> None:
-        pipe.send(None)
+        if device().type == "cuda":
+            torch.cuda.synchronize()
+        pipe.send(peak_mib(device()))
         pipe.recv()
 
     try:

@@ -116,7 +116,6 @@ def train_rival(params: PretrainParams, corpus: Corpus, fast: bool = False) -> f
     """
     tokenizer, train, scored = corpus
     config = start_model(params, tokenizer, train.vocabulary).model.config
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = params.dropout
     model = untrained_model(config, params.seed).to(device())
     if fast and device().type == "cpu":
         model.set_attn_implementation("eager")

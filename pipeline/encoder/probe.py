@@ -70,7 +70,7 @@ def probe(start: Start, plan: Plan, seconds: float) -> Probe:
         first_step_s=watch.times[0] - started,
         tokens_per_s=rate,
         seconds=plan.params.tokens / rate,
-        peak_mib=_peak_mib(start.model.device),
+        peak_mib=peak_mib(start.model.device),
     )
 
 
@@ -81,7 +81,8 @@ def pays_from_tokens(plain: Probe, compiled: Probe) -> float:
     return extra_s / saved_s if saved_s > 0 else math.inf
 
 
-def _peak_mib(device: torch.device) -> float:
+def peak_mib(device: torch.device) -> float:
+    """Return the most MiB that this process has held, of the device's memory."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB / 1024
