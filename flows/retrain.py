@@ -13,8 +13,8 @@ from prefect.settings import get_current_settings
 from prefect.states import Completed, Failed
 
 from flows import graph, server
+from flows.approve import ask_for_approval
 from flows.placement import Placement, run_stages
-from flows.promote import ask_for_approval
 from flows.retried import WRONG_INPUT
 from flows.when import Answer, When, ask
 from pipeline import files, ingest, layout, lifeline, params, publish
