@@ -19,7 +19,7 @@ from prefect.futures import PrefectFuture
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling, Completed
 
-from flows import exchange, sameness
+from flows import exchange, snapshot
 from flows.graph import Node
 from flows.retried import RETRIED, WRONG_INPUT
 from flows.stage import StageError, dvc_for, run_stage
@@ -44,7 +44,7 @@ def run_stages(nodes: Sequence[Node], placement: Placement, parent_run: str | No
             for node in nodes:
                 _named(run_stage, node)(node.name, dvc, node.current)
         return
-    commit = sameness.commit()
+    commit = snapshot.commit()
     check_pools(nodes)
     exchange.push()  # what is made here already, and data/
     futures: dict[str, PrefectFuture[Any]] = {}
@@ -82,7 +82,7 @@ def send_stage(node: Node, commit: str, parent_run: str | None) -> State[Any]:
         parameters={
             "stage": node.name,
             "commit": commit,
-            "files": sameness.texts(),
+            "files": snapshot.files(),
             "parent_run": parent_run,
         },
         poll_interval=_POLL_S,

@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows import exchange, sameness
+from flows import exchange, snapshot
 from flows.retried import WRONG_INPUT
 from flows.stage import TIMEOUT_S, dvc_for, reproduce, show_report
 from pipeline import layout
@@ -33,7 +33,7 @@ def run_sent_stage(
     try:
         with locked(_LOCK, get_run_logger().info):
             _check_commit(commit)
-            sameness.write(files)
+            snapshot.write(files)
             exchange.pull_inputs(stage)
             with dvc_for(parent_run) as dvc:
                 reproduce(stage, dvc, "--pull")
@@ -45,7 +45,7 @@ def run_sent_stage(
 
 
 def _check_commit(wanted: str) -> None:
-    here = sameness.commit()
+    here = snapshot.commit()
     if here != wanted:
         raise InputError(
             f"this worker's clone is at {here[:12]} and the flow is at {wanted[:12]}; "
