@@ -72,5 +72,7 @@ def _sign(waiver: Waiver) -> Waiver:
 
 
 def _write(path: Path, waiver: Waiver) -> None:
-    text = yaml.safe_dump(waiver.model_dump(), sort_keys=False, allow_unicode=True)
+    fields = waiver.model_dump()
+    ordered = {name: fields[name] for name in (*FIELDS, "bundle", "signature")}
+    text = yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True)
     files.write_text(path, text)
