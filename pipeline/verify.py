@@ -79,8 +79,7 @@ def _verify_version(
 ) -> Verification:
     checked = trust.check_version(registry, version, policy)
     found = [f"version {version.number}, every file is whole", checked.signature]
-    at_champion = registry.at(champion.CHAMPION)
-    is_champion = at_champion is not None and at_champion.number == version.number
+    is_champion = registry.points_at(champion.CHAMPION, version)
     found.append(tell_decision(registry, version, is_champion))
     found += filter(None, [approve.tell(registry, version)])
     if with_log:
