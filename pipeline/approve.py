@@ -10,7 +10,7 @@ import pydantic
 from pipeline import champion, files, trust
 from pipeline.adapters import signing
 from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, Registry, Version
-from pipeline.errors import InputError
+from pipeline.errors import InputError, first_problem
 from pipeline.params import BundleParams
 from pipeline.policy import approvals, rules
 from pipeline.policy.approvals import Approval, Word
@@ -60,8 +60,7 @@ def say(params: BundleParams, number: str, approver: str, decision: Word, reason
         version = registry.get(number)
         trust.check_version(registry, version, policy)
         trust.check_made(registry, version)
-        at = registry.at(champion.CHAMPION)
-        if decision == "reject" and at is not None and at.number == number:
+        if decision == "reject" and registry.points_at(champion.CHAMPION, version):
             raise InputError(f"version {number} is champion; run `python -m pipeline rollback`")
         word = _sign(_make(version, policy, approver.strip(), decision, reason.strip()))
         why = approvals.refusal(word, policy, word.bundle, word.author)
@@ -97,9 +96,8 @@ def _make(version: Version, policy: Policy, approver: str, decision: Word, reaso
             reason=reason,
         )
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        key = "".join(f"{part}: " for part in first["loc"])
-        raise InputError(f"{key}{first['msg'].removeprefix('Value error, ')}") from error
+        key, problem = first_problem(error)
+        raise InputError(f"{key}: {problem}" if key else problem) from error
 
 
 def _author(version: Version) -> str:

@@ -8,7 +8,7 @@ import yaml
 
 from pipeline import decisions, files, layout, reports, trust
 from pipeline.adapters import signing, tracking
-from pipeline.errors import InputError
+from pipeline.errors import InputError, first_problem
 from pipeline.policy import rules, waivers
 from pipeline.policy.persons import is_same_person
 from pipeline.policy.waivers import Waiver
@@ -58,9 +58,8 @@ def _make(bundle: str, fields: dict[str, str]) -> Waiver:
     try:
         return Waiver.model_validate({**fields, "bundle": bundle, "expires": expires})
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        key = "".join(f"--{part}: " for part in first["loc"])
-        raise InputError(f"{key}{first['msg'].removeprefix('Value error, ')}") from error
+        key, problem = first_problem(error)
+        raise InputError(f"--{key}: {problem}" if key else problem) from error
 
 
 def _sign(waiver: Waiver) -> Waiver:

@@ -12,7 +12,7 @@ from typing import ClassVar
 import pydantic
 
 from pipeline import files
-from pipeline.errors import InputError
+from pipeline.errors import InputError, first_problem
 from pipeline.policy.persons import is_same_person
 from pipeline.policy.rules import Policy
 from pipeline.policy.statements import Statement, Words
@@ -43,10 +43,9 @@ def _parse(path: Path) -> Waiver:
     try:
         return Waiver.model_validate(files.read_yaml(path))
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "waiver"
+        key, problem = first_problem(error)
         raise InputError(
-            f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}; mend it or remove it"
+            f"{path}: {key or 'waiver'}: {problem}; correct it or remove the file"
         ) from error
 
 
