@@ -33,9 +33,9 @@ def compare() -> list[str]:
         reports.write("tokenise", tokenise.run(sections.tokenise, Silent()))
         pretrained = pretrain.run(sections.pretrain, Silent())
         reports.write("pretrain", pretrained)
-        asker = preferences.load_asker(sections.audit, Silent(), Path())
+        lm = preferences.load_language_model(sections.audit, Silent(), Path())
         nothing = PrivacyReport(membership=None, not_evaluated={})
-        found = canaries.add_canaries(nothing, asker).canaries
+        found = canaries.add_canaries(nothing, lm).canaries
         competent, _ = intrinsic.judge_competence(pretrained, sections.audit.competence_nats)
     assert found
     return [_setting(found, pretrained, competent), "", *_table(found)]
