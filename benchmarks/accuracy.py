@@ -101,7 +101,7 @@ def _fit_full(
     )
     recipe: FullParams = section.full
     model = load_classifier(model_dir, ("0", "1"), section.seed, recipe.dropout)
-    finetune_full(model, train, validation, section, told=lambda _: None)
+    finetune_full(model, train, validation, section, on_epoch=lambda _: None)
     logits = sequence_logits(model, test.ids, _BATCH_TOKENS)
     right: np.ndarray = logits.argmax(1) == test.labels.numpy()
     return right
