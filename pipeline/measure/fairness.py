@@ -60,7 +60,7 @@ def group_scores(
         for target in targets(outcomes):
             rates = _rates(outcomes, member, target, bootstrap.confidence)
             positive = outcomes.labels == target
-            chances = outcomes.probabilities[:, target]
+            of_target = outcomes.probabilities[:, target]
             scores.append(
                 GroupScore(
                     value=value,
@@ -68,7 +68,7 @@ def group_scores(
                     rows=int(member.sum()),
                     positives=int((member & positive).sum()),
                     **rates,
-                    **group_aucs(chances, positive, member, bootstrap.confidence),
+                    **group_aucs(of_target, positive, member, bootstrap.confidence),
                     **calibrated,
                 )
             )
