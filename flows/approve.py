@@ -1,7 +1,5 @@
 """Approval as a flow: wait for a person's decision on a version, then carry it out."""
 
-from typing import Literal
-
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.deployments import run_deployment
@@ -13,7 +11,7 @@ from pipeline import approve as approval
 from pipeline import params
 from pipeline import promote as promotion
 from pipeline.errors import InputError
-from pipeline.policy.approvals import Word
+from pipeline.policy.approvals import Answer
 from pipeline.publish import Publication
 
 _APPROVE = "approve/approve"  # flow and deployment
@@ -21,11 +19,11 @@ _HOUR_S = 3600
 _MAX_ANSWERS = 10
 
 
-class Answer(RunInput):
+class Form(RunInput):
     """The form that an approver fills in."""
 
     name: str  # as it stands among policy.yaml's approvers
-    decision: Literal["approve", "reject"]
+    decision: Answer
     reason: str
 
 
@@ -44,7 +42,7 @@ def approve(version: str, card: str = "", timeout_h: float = 72) -> str:
     asked = f"May version {version} be champion?\n\n{card}"
     why = ""
     for _ in range(_MAX_ANSWERS):
-        form = Answer.with_initial_data(description=f"{why}\n\n{asked}".strip())
+        form = Form.with_initial_data(description=f"{why}\n\n{asked}".strip())
         answer = suspend_flow_run(wait_for_input=form, timeout=int(timeout_h * _HOUR_S))
         assert answer is not None
         try:
@@ -55,9 +53,9 @@ def approve(version: str, card: str = "", timeout_h: float = 72) -> str:
     raise InputError(f"version {version}: none of {_MAX_ANSWERS} answers was valid")
 
 
-def _carry_out(version: str, name: str, decision: Word, reason: str) -> str:
+def _carry_out(version: str, name: str, decision: Answer, reason: str) -> str:
     bundle = params.load().bundle
-    said = approval.say(bundle, version, name, decision, reason)
+    said = approval.answer(bundle, version, name, decision, reason)
     if decision == "approve":
         said = f"{said}\n{promotion.promote(bundle, version).summary()}"
     get_run_logger().info("%s", said)

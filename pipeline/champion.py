@@ -96,7 +96,7 @@ def rollback(params: BundleParams, number: str | None = None) -> str:
     with files.locked(LOCK):
         champion = registry.at(CHAMPION)
         if number is not None and (champion is None or champion.number != number):
-            return _say_taken_back(registry.get(number))
+            return _confirm_taken_back(registry.get(number))
         if champion is None:
             raise InputError(
                 f"{params.name}: has no champion; run `python -m pipeline publish` first"
@@ -104,14 +104,14 @@ def rollback(params: BundleParams, number: str | None = None) -> str:
         return _roll_back(registry, champion, policy)
 
 
-def _say_taken_back(version: Version) -> str:
+def _confirm_taken_back(version: Version) -> str:
     if ROLLED_BACK not in version.tags:
         raise InputError(f"version {version.number} is not champion; nothing was taken back")
     return f"version {version.number} was taken back before, {version.tags[ROLLED_BACK]}"
 
 
 def _roll_back(registry: Registry, champion: Version, policy: Policy) -> str:
-    before = earlier(registry, champion, policy)
+    before = find_earlier(registry, champion, policy)
     if before is None:
         raise InputError(
             f"{registry.name}: version {champion.number} has no champion before it to go back to"
@@ -131,7 +131,7 @@ def take_back(registry: Registry, champion: Version, policy: Policy, why: str) -
 
     It goes to the champion before; to nobody where there is none, or none whose files are whole.
     """
-    before, unsound = _sound_earlier(registry, champion, policy)
+    before, unsound = _find_sound_earlier(registry, champion, policy)
     to_version = before.number if before else None
     reasons = [why, *filter(None, [unsound])]
     record("withdraw", registry, champion, to_version=to_version, reasons=reasons)
@@ -147,7 +147,7 @@ def take_back(registry: Registry, champion: Version, policy: Policy, why: str) -
     )
 
 
-def _sound_earlier(
+def _find_sound_earlier(
     registry: Registry, champion: Version, policy: Policy
 ) -> tuple[Version | None, str]:
     """Return the champion before, and why there is none where one cannot be read or is not whole.
@@ -155,7 +155,7 @@ def _sound_earlier(
     An expired champion is to go in any case: what is wrong with another must not keep it.
     """
     try:
-        before = earlier(registry, champion, policy)
+        before = find_earlier(registry, champion, policy)
         if before is not None:
             trust.check_version(registry, before, policy)
     except InputError as error:
@@ -203,7 +203,7 @@ def _is_cut_short(registry: Registry, champion: Version, last: decisions.Move) -
     return registry.get(last.to_version).tags.get(CROWNED) != str(last.entry)
 
 
-def earlier(registry: Registry, champion: Version, policy: Policy) -> Version | None:
+def find_earlier(registry: Registry, champion: Version, policy: Policy) -> Version | None:
     """Return the latest champion before this one that was not itself taken back, if any."""
     version, seen = champion, {champion.number}
     while previous := version.tags.get(PREVIOUS):
@@ -217,7 +217,7 @@ def earlier(registry: Registry, champion: Version, policy: Policy) -> Version | 
     return None
 
 
-def say_rolled_back(version: Version) -> str:
+def explain_rolled_back(version: Version) -> str:
     """Return why a version that was taken back is not promoted by itself."""
     return (
         f"version {version.number} was rolled back {version.tags[ROLLED_BACK]}; delete its"

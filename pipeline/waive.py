@@ -24,7 +24,7 @@ def waive(**fields: str) -> str:
     The waiver is written to waivers/ and to the log; `publish` reads it.
 
     Raises:
-        InputError: where a field is bad, or the waiver would not hold.
+        InputError: where a field is bad, or the waiver would not be valid.
     """
     bundle = reports.read(BundleReport)
     trust.check_files(layout.stage_dir("bundle"))
@@ -32,7 +32,7 @@ def waive(**fields: str) -> str:
     waiver = _sign(_make(bundle.digest, fields | {"author": author}))
     why = waivers.refusal(waiver, rules.load(), bundle.digest, author, trust.today())
     if why:
-        raise InputError(f"the waiver of {waiver.rule} would not hold: {why}")
+        raise InputError(f"the waiver of {waiver.rule} would not be valid: {why}")
     path = waivers.FOLDER / f"{waiver.rule}-{waiver.bundle[:12]}.yaml"
     as_json = waiver.model_dump(mode="json")
     decisions.append("waive", name=bundle.name, waiver=as_json)
@@ -44,7 +44,9 @@ def _find_author(said: str) -> str:
     """Return who made the commit that the bundle is of, as a version's tag has it."""
     author = tracking.git_author()
     if not author:
-        raise InputError("git names no author, so nobody is known to be another; commit first")
+        raise InputError(
+            "git names no author, and the approver must be another person; commit first"
+        )
     if said and not is_same_person(said, author):
         raise InputError(f"--author {said}: the commit is by {author}; leave --author out")
     return author

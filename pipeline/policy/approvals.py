@@ -1,7 +1,7 @@
-"""Approvals: where policy.yaml asks for a person, that person's word on one bundle.
+"""Approvals: a person's answer on one bundle, where policy.yaml requires one.
 
-A word is for one bundle under one policy. It is signed by the approver's key where policy.yaml has
-``require_signature``; elsewhere a form suffices, and a signature that is there must hold.
+An answer is for one bundle under one policy. Where policy.yaml has ``require_signature`` it must be
+signed by the approver's key; elsewhere it need not be, but a signature that is given must be valid.
 """
 
 from typing import ClassVar, Literal
@@ -10,20 +10,20 @@ from pipeline.policy.persons import is_same_person
 from pipeline.policy.rules import Policy
 from pipeline.policy.statements import Sha256, Statement
 
-Word = Literal["approve", "reject"]
+Answer = Literal["approve", "reject"]
 
 
 class Approval(Statement):
-    """What an approver says of a bundle."""
+    """An approver's answer on a bundle."""
 
     purpose: ClassVar[bytes] = b"charter approval 1\n"
 
     policy_digest: str = Sha256  # of the policy.yaml under which the gate passes it
-    decision: Word
+    decision: Answer
 
 
 def refusal(approval: Approval, policy: Policy, bundle: str, author: str) -> str:
-    """Return why a word does not hold for a bundle of this author; empty where it does."""
+    """Return why an answer is not valid for a bundle of this author; empty where it is."""
     if approval.bundle != bundle:
         return f"it is for the bundle {approval.bundle[:12]}, not {bundle[:12]}"
     if approval.policy_digest != policy.digest:

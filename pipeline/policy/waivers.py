@@ -52,21 +52,21 @@ def _parse(path: Path) -> Waiver:
 def accept(
     waivers: Iterable[Waiver], policy: Policy, bundle: str, author: str, today: datetime.date
 ) -> tuple[dict[str, Waiver], tuple[str, ...]]:
-    """Return the waivers that hold for an author's bundle, by rule, and why its others do not."""
+    """Return the waivers that are valid for an author's bundle, by rule, and why others are not."""
     accepted, refused = {}, []
     for waiver in waivers:
         if waiver.bundle != bundle:
             continue
         why = refusal(waiver, policy, bundle, author, today)
         if why:
-            refused.append(f"the waiver of {waiver.rule} does not hold: {why}")
+            refused.append(f"the waiver of {waiver.rule} is not valid: {why}")
         else:
             accepted[waiver.rule] = waiver
     return accepted, tuple(refused)
 
 
 def refusal(waiver: Waiver, policy: Policy, bundle: str, author: str, today: datetime.date) -> str:
-    """Return why a waiver does not hold for a bundle of this author; empty where it does."""
+    """Return why a waiver is not valid for a bundle of this author; empty where it is."""
     if why := _refuse_rule(waiver.rule, policy):
         return why
     if waiver.bundle != bundle:
