@@ -1,8 +1,8 @@
 """Accuracy of a head on the frozen encoder against fine-tuning in full, on the same texts.
 
-Needs a workspace in which `dvc repro` has run: build/pretrain's encoder, build/split's rows. Each
-seed has training rows of its own, the validation rows and test rows are the same for all. Both are
-trained as params.yaml has it; fine-tuning keeps its best epoch, and the head its own.
+Needs a workspace in which `dvc repro` has run, for build/pretrain's encoder and build/split's rows.
+Each seed has training rows of its own; the validation and test rows are the same for all. Both are
+trained by params.yaml, and each keeps its best epoch.
 """
 
 import math

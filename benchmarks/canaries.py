@@ -1,9 +1,9 @@
-"""Planted secrets on a real model: what is remembered of them by how often they were planted.
+"""How well a real model remembers planted secrets, by how often each was planted.
 
 The stages themselves are run in a temporary folder: tokenise plants the secrets in the first
 documents of a workspace in which `dvc repro split` has run, pretrain continues the encoder of
 params.yaml on them, and the audit ranks each secret among others. The documents are few, so that
-the run reads all of them several times.
+training reads each of them several times.
 """
 
 import contextlib
