@@ -1,22 +1,14 @@
-"""The champion: what a challenger is compared with, and how its alias is taken back."""
+"""The champion: whether its alias is where the gate put it, and how it is taken back."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
-
-from pipeline import decisions, files, layout, reports, trust
-from pipeline.adapters import rows
+from pipeline import decisions, files, layout, trust
 from pipeline.adapters.registry import Registry, Version
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
 from pipeline.policy import rules
 from pipeline.policy.chain import Head
-from pipeline.policy.gate import ChampionComparison
 from pipeline.policy.rules import Policy
-from pipeline.reports import Estimate, FinetuneReport
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PREVIOUS = "previous_champion"  # tag: the version that was champion before this one
@@ -25,57 +17,6 @@ WITHDRAWN = "withdrawn"  # what the tag `decision` of a version says whose waive
 CROWNED = "crowned"  # tag: the number of the entry by which it became champion, the alias moved
 TAG_CHARS = 5000  # MLflow's limit
 LOCK = layout.STATE / "publish.lock"  # held by whoever moves an alias
-
-
-def compare(registry: Registry, champion: Version, evidence: dict[str, Any]) -> ChampionComparison:
-    """Compare the bundle's answers to the test rows with the champion's, pair by pair.
-
-    ``evidence`` is the bundle's reports as JSON. Where a comparison is impossible the difference is
-    undefined, and its note says why.
-    """
-    confidence = evidence["evaluate"]["model"]["accuracy"]["confidence"]
-    tested = rows.read_split("test")
-    ours = pq.read_table(layout.stage_dir("evaluate") / "predictions.parquet")
-    assert tuple(ours["id"].to_pylist()) == tested.ids
-    try:
-        folder = registry.fetch(champion)
-        _check_labels(read_labels(folder), evidence["finetune"]["labels"])
-        theirs = answer(folder, tested.texts)
-    except InputError as error:
-        nothing = Estimate(point=None, low=None, high=None, n=0, note=str(error))
-        return ChampionComparison(version=champion.number, difference=nothing, p_value=None)
-    from pipeline.measure import paired  # SciPy takes a second, and a run of nothing new has few
-
-    test = paired.compare(
-        CHAMPION,
-        ours["predicted"].to_numpy() == tested.labels,
-        theirs == tested.labels,
-        confidence,
-    )
-    return ChampionComparison(
-        version=champion.number, difference=test.difference, p_value=test.p_value
-    )
-
-
-def _check_labels(theirs: Sequence[str], ours: Sequence[str]) -> None:
-    if list(theirs) != list(ours):
-        raise InputError(
-            f"the champion's labels are {', '.join(theirs)} and the bundle's"
-            f" {', '.join(ours)}; publish other labels under another bundle.name"
-        )
-
-
-def read_labels(folder: Path) -> tuple[str, ...]:
-    """Return the names of a bundle's labels, in the order of its answers."""
-    where = folder / "reports" / "finetune.json"
-    return reports.parse(FinetuneReport, files.read_json(where), str(where), "finetune").labels
-
-
-def answer(folder: Path, texts: Sequence[str]) -> np.ndarray:
-    """Return a bundle's answers (n,) to texts: the places of the likeliest labels."""
-    from pipeline.encoder import classifier
-
-    return classifier.load_bundle(folder).probabilities(texts).argmax(axis=1)
 
 
 def rollback(params: BundleParams, number: str | None = None) -> str:

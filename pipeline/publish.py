@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline import approve, champion, decisions, files, layout, promote, reports, trust
+from pipeline import approve, challenge, champion, decisions, files, layout, promote, reports, trust
 from pipeline.adapters import signing, tracking
 from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, Registry, Version
 from pipeline.champion import CHALLENGER, CHAMPION
@@ -124,7 +124,7 @@ def _decide(
     checked = trust.check_version(registry, version, policy)
     trust.check_made(registry, version)
     registry.point(CHALLENGER, version)
-    comparison = champion.compare(registry, present, bundle.reports) if present else None
+    comparison = challenge.compare(registry, present, bundle.reports) if present else None
     author = version.tags.get(AUTHOR_TAG, "")
     accepted, refused = waivers.accept(waivers.load(), policy, bundle.digest, author, trust.today())
     decision = gate.decide(bundle.reports, policy, comparison, accepted)
