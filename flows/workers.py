@@ -1,4 +1,4 @@
-"""The flow ``stage``: what a work pool's worker runs, in a clone of its own."""
+"""The flow ``stage``, which a work pool's worker runs in a clone of its own."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from pipeline import layout
 from pipeline.errors import InputError
 from pipeline.files import locked
 
-_LOCK = layout.STATE / "worker.lock"  # this clone's files are those of one stage at a time
+_LOCK = layout.STATE / "worker.lock"  # a clone runs one stage at a time
 
 
 @flow(name="stage", timeout_seconds=TIMEOUT_S, persist_result=False)
@@ -22,11 +22,11 @@ def run_sent_stage(
 ) -> State[Any]:
     """Run one stage as the flow's host would: inputs from the DVC remote, outputs to it.
 
-    A stage that any machine has done is taken from the run-cache, not done again.
+    If any machine has already run it on these inputs, its result is taken from the run-cache.
 
     Args:
         stage: A stage of dvc.yaml.
-        commit: The commit that this clone has to be at.
+        commit: The commit that this clone must be at.
         files: The host's params.yaml, policy.yaml, data.dvc and dvc.lock.
         parent_run: MLflow run under which the stage's own run is nested.
     """
