@@ -1,4 +1,4 @@
-"""What each part of the recipe gives: `recipe`'s smallest run with one part taken away or changed.
+"""What each part of the recipe contributes: `recipe`'s smallest run with one part changed.
 
 Needs build/tokenise, as `recipe` does. Losses are compared seed by seed, on the same rows.
 """
@@ -38,7 +38,7 @@ class _Together(Packing):
 
 
 def compare() -> list[str]:
-    """Train all; return a Markdown table of losses above the whole recipe's, in nats a token."""
+    """Train all variants; return a Markdown table of how much worse each is, in nats a token."""
     corpus = read_corpus()
     base = _losses(corpus)
     train = corpus.train

@@ -1,8 +1,8 @@
 """Accuracy of a head on the frozen encoder against fine-tuning in full, on the same texts.
 
-Needs a workspace in which `dvc repro` has run: build/pretrain's encoder, build/split's rows. Each
-seed has training rows of its own, the validation rows and test rows are the same for all. Both are
-trained as params.yaml has it; fine-tuning keeps its best epoch, and the head its own.
+Needs a workspace in which `dvc repro` has run, for build/pretrain's encoder and build/split's rows.
+Each seed has training rows of its own; the validation and test rows are the same for all. Both are
+trained by params.yaml, and each keeps its best epoch.
 """
 
 import math
@@ -101,7 +101,7 @@ def _fit_full(
     )
     recipe: FullParams = section.full
     model = load_classifier(model_dir, ("0", "1"), section.seed, recipe.dropout)
-    finetune_full(model, train, validation, section, told=lambda _: None)
+    finetune_full(model, train, validation, section, on_epoch=lambda _: None)
     logits = sequence_logits(model, test.ids, _BATCH_TOKENS)
     right: np.ndarray = logits.argmax(1) == test.labels.numpy()
     return right

@@ -1,9 +1,9 @@
-"""Planted secrets on a real model: what is remembered of them by how often they were planted.
+"""How well a real model remembers planted secrets, by how often each was planted.
 
 The stages themselves are run in a temporary folder: tokenise plants the secrets in the first
 documents of a workspace in which `dvc repro split` has run, pretrain continues the encoder of
 params.yaml on them, and the audit ranks each secret among others. The documents are few, so that
-the run reads all of them several times.
+training reads each of them several times.
 """
 
 import contextlib
@@ -33,9 +33,9 @@ def compare() -> list[str]:
         reports.write("tokenise", tokenise.run(sections.tokenise, Silent()))
         pretrained = pretrain.run(sections.pretrain, Silent())
         reports.write("pretrain", pretrained)
-        asker = preferences.load_asker(sections.audit, Silent(), Path())
+        lm = preferences.load_language_model(sections.audit, Silent(), Path())
         nothing = PrivacyReport(membership=None, not_evaluated={})
-        found = canaries.add_canaries(nothing, asker).canaries
+        found = canaries.add_canaries(nothing, lm).canaries
         competent, _ = intrinsic.judge_competence(pretrained, sections.audit.competence_nats)
     assert found
     return [_setting(found, pretrained, competent), "", *_table(found)]

@@ -1,11 +1,11 @@
 """CrowS-Pairs of a BERT-mini against the authors' loop in plain transformers.
 
-The rival masks each shared token in turn and asks the model for one sentence a call, as Nangia et
-al.'s metric.py does: all positions' logits, of which it reads one. Each round takes another part of
-some pairs, drawn by hash; ours scores all of it and the rival its first few, so the ratio is of
-seconds a pair. Processor seconds are said beside it, which other work on the machine does not
-change much. The pairs and the tokenizer are those of the workspace; what the model has learnt costs
-no time.
+The rival masks each shared token in turn and passes one sentence to the model at a time, as Nangia
+et al.'s metric.py does: it computes the logits of all positions and reads one. Each round takes
+another part of a sample of the pairs. Ours scores all of that part and the rival its first few, so
+the ratio is of seconds a pair. Processor seconds are given too, because other work on the machine
+hardly changes them. The pairs and the tokenizer are those of the workspace; the model is untrained,
+which makes no difference to its speed.
 """
 
 import time
@@ -30,7 +30,7 @@ Pairs = Sequence[tuple[str, str]]
 def compare() -> list[str]:
     """Time both; return a Markdown table of the rival's seconds a pair over ours."""
     tokenizer = load_tokenizer(str(layout.MODELS / "minilm"))
-    model = made_model(len(tokenizer))
+    model = synthetic_model(len(tokenizer))
     count = len(crows_pairs.read_pairs(CROWS_PAIRS, None))
     pairs = [(pair.more, pair.less) for pair in crows_pairs.read_pairs(CROWS_PAIRS, PAIRS)]
     processor, ratios, apart = 0.0, [], 0.0
@@ -61,8 +61,8 @@ def _timed(
     return time.perf_counter() - started, scores
 
 
-def made_model(vocabulary: int) -> Any:
-    """Return a BERT-mini (4 layers of 256) that has learnt nothing, the same at each call."""
+def synthetic_model(vocabulary: int) -> Any:
+    """Return an untrained BERT-mini (4 layers of 256), the same at each call."""
     torch.manual_seed(0)
     config = transformers.BertConfig(
         vocab_size=vocabulary,

@@ -1,10 +1,10 @@
-"""Validate, split and tokenise of made documents, each stage as users start it: speed and memory.
+"""Speed and memory of validate, split and tokenise on synthetic documents, started as users do.
 
 Documents are sentences of data/corpus in a new order, with copies, near copies, damage and labelled
-texts among them, by a fixed seed. Each stage is its own process, imports and MLflow included; its
-peak memory is what the kernel says of it. A quarter of the rows goes first: what then grows is what
-memory grows by. The rival of tokenise is the `tokenizers` library on some of the same texts, on all
-cores, nothing read or written.
+texts among them, drawn from a fixed seed. Each stage is its own process, imports and MLflow
+included; its peak memory is the kernel's figure. A quarter of the rows is run first, so that the
+two peaks show how memory grows with the rows. The rival of tokenise is the `tokenizers` library on
+some of the same texts, on all cores, without reading or writing files.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ class Spent(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What the stages and the rival took for one made data set."""
+    """What the stages and the rival took for one synthetic data set."""
 
     megabytes: float  # of text, in UTF-8
     stages: dict[str, Spent]
@@ -67,21 +67,21 @@ def compare(rows: int = ROWS) -> list[str]:
 
 
 def measure(rows: int) -> Measured:
-    """Make ``rows`` documents in a temporary folder, and run the stages on them."""
+    """Write ``rows`` documents to a temporary folder, and run the stages on them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        megabytes = make_data(folder, rows) / 1e6
+        megabytes = synthesise_data(folder, rows) / 1e6
         spent = {stage: _run_stage(stage, folder) for stage in STAGES}
         return Measured(megabytes, spent, _time_rival(folder))
 
 
-def make_data(folder: Path, rows: int) -> int:
-    """Make a workspace of ``rows`` documents in ``folder``; return the bytes of their text."""
+def synthesise_data(folder: Path, rows: int) -> int:
+    """Write a workspace of ``rows`` documents to ``folder``; return the bytes of their text."""
     (folder / layout.CORPUS).mkdir(parents=True)
     for kept in (layout.LABELLED, layout.MODELS):
         (folder / kept).symlink_to(kept.absolute())
     (folder / layout.PARAMS).write_bytes(layout.PARAMS.read_bytes())
-    texts = itertools.islice(make_texts(_read_sentences(), _read_labelled()), rows)
+    texts = itertools.islice(synthesise_texts(_read_sentences(), _read_labelled()), rows)
     written = 0
     for number, start in enumerate(range(0, rows, _FILE_ROWS)):
         path = folder / layout.CORPUS / f"made{number:04}.jsonl"
@@ -92,8 +92,8 @@ def make_data(folder: Path, rows: int) -> int:
     return written
 
 
-def make_texts(sentences: Sequence[str], labelled: Sequence[str]) -> Iterator[str]:
-    """Yield documents without end; of a hundred, about four are not fit to be kept."""
+def synthesise_texts(sentences: Sequence[str], labelled: Sequence[str]) -> Iterator[str]:
+    """Yield documents without end; about four in a hundred have a fault that validate looks for."""
     draw = random.Random(_SEED)  # noqa: S311
     last = ""
     while True:
@@ -122,7 +122,7 @@ def _read_labelled() -> list[str]:
 
 
 def _run_stage(stage: str, folder: Path) -> Spent:
-    """Run a stage as ``python -m pipeline STAGE`` in a workspace, whose data nobody records."""
+    """Run ``python -m pipeline STAGE`` in the workspace, without DVC, with an MLflow of its own."""
     env = {**os.environ, "PYTHONPATH": layout.python_path()}
     env.pop("MLFLOW_TRACKING_URI", None)
     started = time.perf_counter()

@@ -1,10 +1,10 @@
-"""Features of texts of mixed lengths against the loops that are usually written, on one encoder.
+"""Features of texts of mixed lengths against the loops that people usually write, on one encoder.
 
 The rivals call the same transformers model on padded batches of 64 with a mask: padded to the
 maximum length (run_glue's default), to the longest of a batch in the order given, and of batches
 sorted by length (as sentence-transformers does). A round times every loop in turn, so that a
-machine that slows down slows all of them. These are in float32; where the device multiplies in
-bfloat16, ours is timed in it too.
+slow moment of the machine affects all of them. All are in float32; where the device multiplies in
+bfloat16, ours is timed in that too.
 """
 
 import dataclasses
@@ -32,14 +32,14 @@ PARAMS = FeaturesParams(pooling="mean", max_len_tokens=128, batch_tokens=4096)
 
 def compare() -> list[str]:
     """Time all loops, the first round to warm up; return a Markdown table of ratios to ours."""
-    texts, tokenizer, encoder = made_texts(TEXTS), made_tokenizer(), made_encoder()
+    texts, tokenizer, encoder = synthetic_texts(TEXTS), synthetic_tokenizer(), synthetic_encoder()
     loops: dict[str, Callable[[], object]] = {
         "padded to 128 tokens": lambda: _padded(encoder, tokenizer, texts, padding="max_length"),
         "padded to the longest of a batch": lambda: _padded(encoder, tokenizer, texts),
         "the same, sorted by length": lambda: _padded(encoder, tokenizer, sorted(texts, key=len)),
     }
     if best_precision(device()) == "bfloat16":
-        rounded = made_extractor("bfloat16")
+        rounded = synthetic_extractor("bfloat16")
         loops["ours, in bfloat16"] = lambda: _compute(rounded, texts)
     rounds = []
     with tempfile.TemporaryDirectory() as folder:
@@ -68,22 +68,22 @@ def _seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def made_texts(count: int) -> list[str]:
+def synthetic_texts(count: int) -> list[str]:
     """Return texts of lengths like the default data's: median 24 tokens, one in 100 over 80."""
     rng = np.random.default_rng(0)
     lengths = np.clip(np.exp(rng.normal(3.1, 0.55, count)), 2, 200).astype(int)
     return [" ".join(rng.choice(WORDS, length)) for length in lengths]
 
 
-def made_tokenizer() -> Any:
+def synthetic_tokenizer() -> Any:
     """Return a tokenizer of those texts' words."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     words = {word: number for number, word in enumerate(special + WORDS)}
     return transformers.BertTokenizer(vocab=words)
 
 
-def made_encoder() -> Any:
-    """An encoder of MiniLM's shape; its speed does not depend on what its weights are."""
+def synthetic_encoder() -> Any:
+    """Return an encoder of MiniLM's shape; its speed does not depend on its weights."""
     config = transformers.BertConfig(
         vocab_size=30522,
         hidden_size=384,
@@ -95,12 +95,12 @@ def made_encoder() -> Any:
     return encoder.requires_grad_(False).eval().to(device())
 
 
-def made_extractor(precision: Precision) -> Extractor:
-    """Return such an encoder, in this precision; it is to be given a cache."""
-    encoder = made_encoder()
+def synthetic_extractor(precision: Precision) -> Extractor:
+    """Return an extractor with such an encoder in this precision; the caller sets its cache."""
+    encoder = synthetic_encoder()
     if precision == "bfloat16":
         round_linear(encoder)
-    return Extractor(encoder, made_tokenizer(), PARAMS, Path(), "", Path(), precision)
+    return Extractor(encoder, synthetic_tokenizer(), PARAMS, Path(), "", Path(), precision)
 
 
 def _compute(extractor: Extractor, texts: Sequence[str]) -> None:

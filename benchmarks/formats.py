@@ -1,4 +1,4 @@
-"""Size, latency, accuracy and gaps: the model, its other formats, and smaller models of it.
+"""Size, latency, accuracy and gaps of the model, its other formats, and smaller models cut from it.
 
 Everything is made from a workspace in which `dvc repro` has run, by the stages themselves, in a
 temporary folder: the encoder of build/pretrain and the students cut from it get their own features,
@@ -58,7 +58,7 @@ class Variant:
 
 
 def compare() -> list[str]:
-    """Make and measure all; return a Markdown table."""
+    """Make and measure every model; return a Markdown table."""
     root = Path.cwd()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         _lay_out(root)
@@ -85,7 +85,7 @@ def _setting() -> str:
 
 
 def _lay_out(root: Path) -> None:
-    """Copy what the stages read, with fewer rows."""
+    """Copy what the stages read to the working directory, with fewer rows."""
     for name in (layout.PARAMS, layout.POLICY):
         shutil.copy(root / name, name)
     raw = yaml.safe_load(layout.PARAMS.read_text())

@@ -16,7 +16,12 @@ import numpy as np
 import torch
 import transformers
 
-from benchmarks.features import made_encoder, made_extractor, made_texts, made_tokenizer
+from benchmarks.features import (
+    synthetic_encoder,
+    synthetic_extractor,
+    synthetic_texts,
+    synthetic_tokenizer,
+)
 from benchmarks.lockstep import Loop, Pause, spread, time_steps
 from benchmarks.pretrain import PauseCallback
 from pipeline.encoder.fitting import Sample, fit_head
@@ -55,7 +60,7 @@ def compare() -> list[str]:
 
 def _train_heads(pause: Pause, cold: bool) -> None:
     """Train a head a step, on features computed in that step or, where not ``cold``, cached."""
-    extractor, texts = made_extractor(best_precision(device())), made_texts(TEXTS)
+    extractor, texts = synthetic_extractor(best_precision(device())), synthetic_texts(TEXTS)
     labels = torch.from_numpy(np.random.default_rng(0).integers(0, 2, TEXTS))
     with tempfile.TemporaryDirectory() as folder:
         for number in range(1000):
@@ -81,10 +86,10 @@ def _params() -> FinetuneParams:
 
 def _fine_tune(pause: Pause, padded: bool) -> None:
     """Fine-tune on texts padded to the maximum, or else to the longest of a batch."""
-    model = transformers.BertForSequenceClassification(made_encoder().config).to(device())
-    tokenizer = made_tokenizer()
+    model = transformers.BertForSequenceClassification(synthetic_encoder().config).to(device())
+    tokenizer = synthetic_tokenizer()
     encoded = tokenizer(
-        made_texts(TEXTS),
+        synthetic_texts(TEXTS),
         padding="max_length" if padded else False,
         truncation=True,
         max_length=MAX_LEN_TOKENS,

@@ -1,7 +1,8 @@
-"""A linear head by our L-BFGS against the loop that is usually written: Adam over batches.
+"""A linear head by our L-BFGS against the loop that people usually write: Adam over batches.
 
-Made features of a width and number of rows like the default's, with two labels that no line parts.
-Ours ends at the optimum. Adam has `EPOCHS` epochs at 1e-3 with batches of 32, and ends above it.
+The features are synthetic, as wide and as many as the default's, with two labels that are not
+linearly separable. Ours ends at the optimum. Adam has `EPOCHS` epochs at 1e-3 with batches of 32,
+and ends above it.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ L2, RATE = 1e-3, 1e-3
 
 def compare() -> list[str]:
     """Time both; return the ratio of seconds, and by how much Adam's loss is above the optimum."""
-    problem = made_problem()
+    problem = synthetic_problem()
     loops = {
         "ours": Loop(lambda pause: _repeat(pause, lambda: solve(problem))),
         "adam": Loop(lambda pause: _repeat(pause, lambda: fit_by_adam(problem))),
@@ -39,7 +40,7 @@ def compare() -> list[str]:
     ]
 
 
-def made_problem() -> Problem:
+def synthetic_problem() -> Problem:
     """Return standard normal features, and labels drawn by a logistic model of some of them."""
     rng = np.random.default_rng(0)
     features = rng.standard_normal((ROWS, WIDTH)).astype(np.float32)

@@ -5,7 +5,7 @@ import itertools
 import torch
 
 from benchmarks.lockstep import Loop, Pause, spread, time_steps
-from benchmarks.pretrain import ROUNDS, SHAPES, made_run, params_of, run_ours
+from benchmarks.pretrain import ROUNDS, SHAPES, params_of, run_ours, synthetic_run
 
 SHAPE = SHAPES[0]
 
@@ -25,7 +25,7 @@ def compare() -> list[str]:
 
 
 def _load(pause: Pause) -> None:
-    _, plan = made_run(SHAPE, params_of(SHAPE))
+    _, plan = synthetic_run(SHAPE, params_of(SHAPE))
     for step in itertools.count():
         plan.batch(step)
         pause()

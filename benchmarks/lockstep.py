@@ -1,4 +1,4 @@
-"""Training loops that take turns, a step each: a slow moment of the machine hits them all."""
+"""Training loops that take turns, one step each, so that a slow machine slows all of them."""
 
 import multiprocessing
 import statistics

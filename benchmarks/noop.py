@@ -1,9 +1,9 @@
-"""Do scheduled runs with nothing to do leave the machine as it was?
+"""Whether scheduled runs with nothing to do leave memory, open files and disk as they were.
 
 Needs a workspace whose stages are current. A Prefect server and a worker of its own run the
 deployment `retrain` again and again, as its schedule would; the memory and open files of both, and
-the disk, are read after each run. What Prefect keeps of each run in its database is its record:
-its growth is stated, and is not a leak.
+the disk, are read after each run. Prefect keeps a record of each run in its database: that this
+grows is stated, and is not a leak.
 """
 
 import contextlib

@@ -1,12 +1,11 @@
 """What Prefect, DVC and MLflow cost over the bare stages.
 
-Needs a workspace whose data is recorded. In a copy of it every stage is still to do; the time
-of one run of all of them, less the times of the stages themselves in that same run, is what the
-tools cost. A stage's own time is Python's start, as `python -m pipeline --help` takes it, and what
-it says in .charter/runs/STAGE.json: from its first line until its report is written, its imports
-included, without waiting for MLflow. The databases of Prefect and MLflow are there before, as they
-are in every run but the first. The flow runs twice: with a server of its own, and on one that is
-up, as a team's is.
+Needs a workspace whose data is recorded. In a copy of it no stage has run yet; the time of one run
+of all of them, less the times of the stages themselves in that run, is what the tools cost. A
+stage's own time is Python's start, as measured with `python -m pipeline --help`, plus the time in
+.charter/runs/STAGE.json: from its first line until its report is written, including its imports but
+not the wait for MLflow. The databases of Prefect and MLflow are made beforehand, as in every run
+but the first. The flow runs twice: with a server of its own, and on a running one, as a team has.
 """
 
 import contextlib

@@ -121,10 +121,10 @@ def _ratios(seconds: Mapping[str, list[float]], batches: Mapping[str, int], riva
 
 
 def _necessary_flops(shape: Shape) -> float:
-    """FLOPs of a step: 6 a parameter and token, and attention; at masked positions only the head.
+    """Return the FLOPs of a step: 6 a parameter and token, plus attention.
 
-    The same holds for the last layer, but for its keys and values. Two of ModernBERT's layers in
-    three see 128 tokens (Warner et al. 2024, section 2.1.1).
+    The head, and the last layer but for its keys and values, count at masked positions only. Two of
+    ModernBERT's layers in three see 128 tokens (Warner et al. 2024, section 2.1.1).
     """
     T, H, entries = shape.seq_len_tokens, shape.hidden, 12.0
     seen: float = T
@@ -143,7 +143,7 @@ _PEAK_PRODUCTS = 20  # a step: one alone would mostly wake threads
 
 
 def _multiply(pause: Pause) -> None:
-    """A loop of square matrix products, the fastest that the machine is asked to be."""
+    """Multiply square matrices without end: the peak that the shares refer to."""
     kind = torch.bfloat16 if best_precision(device()) == "bfloat16" else torch.float32
     matrix = torch.randn(_PEAK_WIDTH, _PEAK_WIDTH, dtype=kind, device=device())
     while True:
@@ -153,7 +153,7 @@ def _multiply(pause: Pause) -> None:
 
 
 def tokenizer_of(vocab_size: int) -> Any:
-    """Return a tokenizer of so many words; how fast a model is does not depend on which."""
+    """Return a tokenizer of so many words; which ones does not affect the speed."""
     words = SPECIAL_TOKENS + [f"w{i}" for i in range(vocab_size - len(SPECIAL_TOKENS))]
     return transformers.BertTokenizer(vocab={word: i for i, word in enumerate(words)})
 
@@ -200,8 +200,8 @@ class PauseCallback(transformers.TrainerCallback):
         self._pause()
 
 
-def made_run(shape: Shape, params: PretrainParams) -> tuple[Start, Plan]:
-    """Return a new model and the plan of its pretraining, on made tokens."""
+def synthetic_run(shape: Shape, params: PretrainParams) -> tuple[Start, Plan]:
+    """Return a new model and the plan of its pretraining, on synthetic tokens."""
     tokenizer = tokenizer_of(shape.vocab_size)
     vocabulary = vocabulary_of(tokenizer)
     packing = Packing(_tokens(shape), vocabulary, shape.seq_len_tokens)
@@ -213,7 +213,7 @@ def made_run(shape: Shape, params: PretrainParams) -> tuple[Start, Plan]:
 
 def run_ours(shape: Shape, pause: Pause) -> None:
     """Pretrain without end, with a pause after each step."""
-    start, plan = made_run(shape, params_of(shape))
+    start, plan = synthetic_run(shape, params_of(shape))
     with tempfile.TemporaryDirectory() as folder:
         pretrain(start, plan, Path(folder), _Watch(pause))
 

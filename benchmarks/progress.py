@@ -1,8 +1,8 @@
-"""What it costs that pretraining is watched: the stage's own progress against none.
+"""What it costs to report the progress of pretraining, against not reporting it.
 
-The stage's terminal, run file and MLflow recorder look at every second step of one run; its
-neighbours go unwatched. The recorder is a process of its own, and starts before the first step; on
-a machine with a core to spare its work takes none of the run's time.
+Every second step of one run is reported to the terminal, the run file and MLflow's recorder; the
+steps between are not. The recorder is a process of its own, and starts before the first step; on a
+machine with a core to spare its work takes none of the run's time.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.pretrain import Shape, made_run, params_of
+from benchmarks.pretrain import Shape, params_of, synthetic_run
 from pipeline import files, layout
 from pipeline.adapters.runs import stage_run
 from pipeline.encoder.pretraining import pretrain
@@ -47,7 +47,7 @@ class _EverySecond(Unwatched):
 
 
 def compare() -> list[str]:
-    """Time a run; return the share of its steps that watching is, and the ratio to neighbours."""
+    """Time a run; return the cost of reporting, and the ratio of reported steps to the others."""
     watch, recorder_s = _run()
     steps, watching = watch.steps[WARM_STEPS:], watch.watching[WARM_STEPS // 2 :]
     with_it, without = steps[1::2], steps[::2]
@@ -68,9 +68,9 @@ def compare() -> list[str]:
 
 
 def _run() -> tuple[_EverySecond, float]:
-    """Return what was seen of the steps, and the recorder's processor seconds during them."""
+    """Return the steps' times, and the recorder's processor seconds during them."""
     params = params_of(SHAPE, STEPS)
-    start, plan = made_run(SHAPE, params)
+    start, plan = synthetic_run(SHAPE, params)
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.chdir(folder),

@@ -1,10 +1,10 @@
-"""Tokens that our recipe needs for the held-out loss at which the Trainer's ends.
+"""How many tokens our recipe needs to reach the Trainer's final held-out loss.
 
 Needs build/tokenise, of `dvc repro tokenise` with ``tokenise.tokenizer: train``. BERT-mini from
 scratch, three seeds. The rivals run on `TOKENS` tokens: (a) run_mlm's defaults, (b) the same with a
-learning rate of 1e-3, batch 16 and no dropout. Ours has a quarter and half of them, each with its
-own schedule; its settings were chosen on other held-out rows and another seed. Held-out rows are
-scored as run_mlm makes them, documents seeing each other.
+learning rate of 1e-3, batch 16 and no dropout. Ours has a quarter and a half of them, each with
+its own schedule; its settings were chosen on other held-out rows and another seed. Held-out rows
+are scored as run_mlm packs them: documents in a row see each other.
 """
 
 import tempfile
@@ -66,7 +66,7 @@ def read_corpus() -> Corpus:
 
 
 def compare() -> list[str]:
-    """Train all; return a Markdown table of held-out losses in nats a token."""
+    """Train every run; return a Markdown table of held-out losses in nats a token."""
     corpus = read_corpus()
     lines = [
         f"{TOKENS} tokens, V={corpus.train.vocabulary.size}, {_SEQ_LEN_TOKENS} tokens a sequence",

@@ -1,8 +1,8 @@
 """Scoring a Parquet file against transformers' own pipeline, on one bundle and its texts.
 
 The rival is ``pipeline("text-classification")`` on the same files, given all texts at once with the
-batch size that was fastest on some of them. Ours is the whole of `score`: Parquet read and written;
-the loading and verification of the model are in neither. A round times both in turn.
+batch size that was fastest on some of them. Ours is the whole of `score`, Parquet read and written.
+Loading and verifying the model is timed in neither. A round times both in turn.
 """
 
 import tempfile
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import torch
 import transformers
 
-from benchmarks.features import made_encoder, made_texts, made_tokenizer
+from benchmarks.features import synthetic_encoder, synthetic_texts, synthetic_tokenizer
 from benchmarks.lockstep import spread
 from pipeline import files, score
 from pipeline.reports import BundleReport
@@ -28,7 +28,7 @@ LABELS = ("negative", "positive")
 
 def compare() -> list[str]:
     """Time both; return a Markdown table of the rival's seconds over ours."""
-    texts = made_texts(TEXTS)
+    texts = synthetic_texts(TEXTS)
     with tempfile.TemporaryDirectory() as folder:
         bundle, rows = Path(folder) / "bundle", Path(folder) / "rows.parquet"
         write_bundle(bundle)
@@ -59,11 +59,11 @@ def _seconds(ask: Callable[..., Any], texts: list[str], size: int) -> float:
 
 
 def write_bundle(folder: Path) -> None:
-    """Write a bundle of MiniLM's shape with its digests; what its weights are costs no time."""
-    config = made_encoder().config
+    """Write a bundle of MiniLM's shape with its digests; its weights do not affect the speed."""
+    config = synthetic_encoder().config
     config.id2label = dict(enumerate(LABELS))
     transformers.BertForSequenceClassification(config).save_pretrained(folder)
-    tokenizer = made_tokenizer()
+    tokenizer = synthetic_tokenizer()
     tokenizer.model_max_length = MAX_LEN_TOKENS
     tokenizer.save_pretrained(folder)
     digests = files.sha256_tree(folder)

@@ -1,9 +1,9 @@
-"""Twelve stages on two workers, on one, and by `dvc repro`: time in all, and to the first stage.
+"""Twelve stages on two workers, on one, and by `dvc repro`: total time, and time to the first.
 
 The machines are those of tests/flows/machines.py: clones without a shared disk, process workers, a
-DVC remote that is a folder, one Prefect server, on PostgreSQL as a team's is. A stage sleeps: what
-is timed besides is the placement's own work. Of the twelve, one comes first, then two chains of
-five, one a pool, then one that needs both: two workers can at best take 7/12 of the time of one.
+DVC remote that is a folder, one Prefect server, on PostgreSQL as a team's is. A stage only
+sleeps, so the rest of the time is the cost of the placement. One stage comes first, then two chains
+of five, one for each pool, then one that needs both: at best two workers take 7/12 of one's time.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ _READY_S = 10  # a worker has registered with its pool by then
 
 
 def graph() -> dict[str, tuple[str, list[str]]]:
-    """Return the stages: their pool and their inputs."""
+    """Return each stage's pool and inputs."""
     chains = {
         f"{pool}{place}": (pool, [f"build/{pool}{place - 1}" if place else f"build/{FIRST}"])
         for pool in POOLS

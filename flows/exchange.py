@@ -1,7 +1,7 @@
-"""Between machines: a stage's inputs, outputs and run-cache go through the DVC remote.
+"""How machines exchange a stage's inputs, outputs and run-cache: through the DVC remote.
 
 The run-cache maps a stage's command, parameters and the hashes of its inputs to its outputs. It is
-pushed after the outputs, so an entry that is found has outputs that can be had.
+pushed after the outputs, so the outputs of every entry that is found can be fetched.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from pipeline.errors import InputError
 
 
 class RemoteError(RuntimeError):
-    """The DVC remote did not give or take something; a retry may mend it."""
+    """A transfer from or to the DVC remote failed; a retry may succeed."""
 
 
 def check_remote() -> None:
@@ -33,10 +33,10 @@ def check_remote() -> None:
 
 
 def push(stage: str | None = None) -> None:
-    """Push what a stage made and its run-cache; or data/ and all that is made here.
+    """Push a stage's outputs and the run-cache; with no stage, data/ and every output that is here.
 
     Raises:
-        RemoteError: where the remote does not take it.
+        RemoteError: where the push fails.
     """
     with _reaching() as repo:
         repo.push(targets=[stage] if stage else None)
@@ -45,10 +45,10 @@ def push(stage: str | None = None) -> None:
 
 
 def pull_inputs(stage: str) -> None:
-    """Put a stage's inputs, as data.dvc and dvc.lock have them, in place of what is there.
+    """Fetch a stage's inputs, as data.dvc and dvc.lock record them, and replace what is there.
 
     Raises:
-        RemoteError: where the remote does not give them.
+        RemoteError: where the fetch fails.
     """
     with _reaching() as repo:
         wanted = [
@@ -61,9 +61,9 @@ def pull_inputs(stage: str) -> None:
 
 
 def restore(stage: str) -> bool:
-    """Take a stage's outputs and entry of dvc.lock from the run-cache; False if it has none.
+    """Restore a stage's outputs and its entry in dvc.lock from the run-cache; False if it has none.
 
-    Its inputs must be in place. Nothing is run.
+    The stage's inputs must be in place. Nothing is run.
 
     Raises:
         RemoteError: where the remote cannot be read.
@@ -84,7 +84,7 @@ def restore(stage: str) -> bool:
 
 @contextmanager
 def _reaching() -> Iterator[Repo]:
-    """Open the repository; what DVC raises becomes a `RemoteError`."""
+    """Open the repository, and turn what DVC raises into a `RemoteError`."""
     try:
         with Repo(_wait_for_lock=True) as repo:
             yield repo

@@ -1,4 +1,4 @@
-"""Data as it was: the labelled rows under an earlier hash, from DVC's cache or remote."""
+"""Earlier data: the labelled rows of a given hash of data/, from DVC's cache or remote."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +16,12 @@ _LABELLED = layout.LABELLED.relative_to(layout.DATA).parts
 
 
 def link_labelled(data_md5: str, folder: Path) -> None:
-    """Make ``folder`` hold data/labelled as it was when data.dvc had this hash, as links.
+    """Fill ``folder`` with links to data/labelled as it was when data.dvc recorded this hash.
 
-    Files that are not in DVC's cache are fetched from its remote; of the rest of data/ nothing is.
+    Files that are not in DVC's cache are fetched from its remote; the rest of data/ is not.
 
     Raises:
-        InputError: where neither has the data, or the data had no data/labelled.
+        InputError: where the data is in neither, or had no data/labelled.
     """
     with Repo() as repo:
         files = dict(_find(_load(repo, data_md5)))
@@ -38,7 +38,7 @@ def link_labelled(data_md5: str, folder: Path) -> None:
 
 
 def _load(repo: Repo, data_md5: str) -> Tree:
-    """Return the list of files, read where it is: a list kept without them would mislead DVC."""
+    """Return the list of files, read in place: a copy in the cache would seem to have the files too."""
     places = [repo.cache.local]
     try:
         if _has_remote(repo):

@@ -26,7 +26,7 @@ def progress(run: dict[str, Any]) -> str:
 
 
 def read_run(name: str) -> dict[str, Any]:
-    """Return what .charter/runs/STAGE.json says of a stage's last run; {} where there is none."""
+    """Return .charter/runs/STAGE.json, about the stage's last run; {} where there is none."""
     path = layout.run_path(name)
     run: dict[str, Any] = files.read_json(path) if path.is_file() else {}
     return run
@@ -44,7 +44,7 @@ def _run_line(name: str) -> str:
 
 
 def _pictures(name: str) -> str:
-    """Return what the stage drew; the pictures are in the text, so the page needs no other file."""
+    """Return the stage's plots, embedded in the text so that the page needs no other file."""
     return "".join(
         f"![{path.stem}](data:image/svg+xml;base64,{_base64(path)})\n\n"
         for path in sorted((layout.stage_dir(name) / "plots").glob("*.svg"))
@@ -56,7 +56,7 @@ def _base64(path: Path) -> str:
 
 
 def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield dotted keys and cell texts; an estimate is one cell."""
+    """Yield each value's dotted key and its text; an estimate is one cell."""
     if isinstance(value, dict) and {"point", "low", "high", "n"} <= value.keys():
         yield prefix, _estimate(value)
     elif isinstance(value, dict):

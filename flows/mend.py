@@ -1,4 +1,4 @@
-"""What a crash may leave to DVC, and DVC to a person: its files cut short, its cache spoilt."""
+"""Repairs of what a crash can damage and DVC itself does not repair: its files and its cache."""
 
 import contextlib
 import json
@@ -17,9 +17,10 @@ from pipeline import files, layout
 
 @contextlib.contextmanager
 def without_record() -> Iterator[None]:
-    """Set dvc.lock aside where the block ends well: DVC writes it in place, a kill cuts it short.
+    """Run the block without dvc.lock, and leave it aside if the block succeeds.
 
-    What it said is in DVC's run-cache. Where the block fails, dvc.lock is not at fault and stays.
+    DVC writes dvc.lock in place, so a kill can cut it short; what it said is also in the run-cache.
+    If the block fails too, dvc.lock was not the cause and is put back.
     """
     record, aside = Path(LOCK_FILE), layout.STATE / f"{LOCK_FILE}.cut"
     aside.parent.mkdir(exist_ok=True)
@@ -37,7 +38,7 @@ def without_record() -> Iterator[None]:
 
 
 def remove_cut_locks(repo: Repo) -> None:
-    """Remove DVC's table of locks where a kill has cut it short: DVC would stop at it."""
+    """Remove DVC's table of locks if a kill has cut it short: DVC would fail to read it."""
     path = Path(repo.tmp_dir) / rwlock.RWLOCK_FILE
     guard = path.with_name(rwlock.RWLOCK_LOCK)
     with make_lock(str(guard), tmp_dir=repo.tmp_dir, wait=True):
@@ -50,9 +51,9 @@ def remove_cut_locks(repo: Repo) -> None:
 
 
 def remove_damaged_lists() -> None:
-    """Remove the folders' lists in DVC's cache that are not what their names say.
+    """Remove the lists of folders in DVC's cache whose content does not have the MD5 of their name.
 
-    DVC would restore the folder with other names in it, and record that in dvc.lock.
+    From a damaged list DVC would restore the folder with wrong file names, and record that.
     """
     with Repo() as repo:
         cache = Path(repo.cache.local.path)
@@ -62,13 +63,13 @@ def remove_damaged_lists() -> None:
 
 
 def remove_damaged(name: str) -> tuple[str, ...]:
-    """Remove a stage's outputs where they are not what dvc.lock says, and the objects they are of.
+    """Remove a stage's outputs that differ from dvc.lock, and the cache objects they came from.
 
-    DVC trusts an object of its cache that is read-only, as all of them are, and would pass on a bit
-    that the disk has lost (dvc_data.hashfile.db.local, `check`).
+    DVC trusts every read-only object of its cache, as all of them are, and so would pass on bits
+    that the disk has flipped (dvc_data.hashfile.db.local, `check`).
 
     Returns:
-        The paths of the objects removed: the stage has to be run again, as DVC then will.
+        The paths of the objects removed. If there are any the stage must be run again.
     """
     with Repo() as repo:
         (stage,) = repo.stage.collect(name)
@@ -89,7 +90,7 @@ def _mend(out: Any, cache: Path) -> list[Path]:
 
 
 def _objects(oid: str, output: Path, cache: Path) -> Iterator[tuple[Path, Path, str]]:
-    """Yield an output's objects, the files that they are in the workspace, and their MD5."""
+    """Yield each cache object of an output, its file in the workspace, and its MD5."""
     object_ = cache / oid[:2] / oid[2:]
     if not oid.endswith(".dir"):
         yield object_, output, oid

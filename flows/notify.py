@@ -1,8 +1,8 @@
-"""``python -m flows.notify URL``: let Prefect's server POST to a webhook what wants a person.
+"""``python -m flows.notify URL``: have Prefect's server call a webhook when a person is needed.
 
-It makes the block and the automation `charter-oncall`, or makes them anew: a run of a flow of ours
-that failed, crashed, refused its input, was refused by the gate, or awaits approval. The server
-calls, not a worker.
+It makes, or replaces, the block and the automation `charter-oncall`. They report a run of one of
+our flows that failed, crashed, refused its input, was refused by the gate, or awaits approval. The
+server makes the call, so no worker needs to run.
 """
 
 import argparse
@@ -31,7 +31,7 @@ _PAYLOAD = """{
 
 
 def notify(url: str) -> None:
-    """Make the block and the automation; what is there of this name is replaced."""
+    """Make the block and the automation, replacing those of the same name."""
     block = Webhook.model_validate({"url": url, "headers": {"Content-Type": "application/json"}})
     block_id = UUID(str(block.save(NAME, overwrite=True)))
     with get_client(sync_client=True) as client:
@@ -52,7 +52,7 @@ def notify(url: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Notify the URL given."""
+    """Set up the notification of the given URL."""
     parser = argparse.ArgumentParser(prog="python -m flows.notify", description=__doc__)
     parser.add_argument("url", help="receives a POST with JSON; a secret of Prefect's server")
     notify(parser.parse_args(arguments).url)

@@ -1,4 +1,4 @@
-"""Where stages run: here in turn, or on the work pools that dvc.yaml's ``meta:`` names."""
+"""Where stages run: here, one after another, or on the work pools named in dvc.yaml's ``meta:``."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from prefect.futures import PrefectFuture
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling, Completed
 
-from flows import exchange, sameness
+from flows import exchange, snapshot
 from flows.graph import Node
 from flows.retried import RETRIED, WRONG_INPUT
 from flows.stage import StageError, dvc_for, run_stage
@@ -30,10 +30,10 @@ _POLL_S = 1.0
 
 
 def run_stages(nodes: Sequence[Node], placement: Placement, parent_run: str | None) -> None:
-    """Run the stages where ``placement`` says, each after those it needs.
+    """Run the stages where ``placement`` says, each after the stages it needs.
 
-    Here they run one after another: each uses all the cores. On pools, those that do not need each
-    other run at the same time.
+    Here they run one after another, since each uses all the cores. On pools, stages that do not
+    need each other run at the same time.
 
     Raises:
         InputError: a stage refused its input, or the pools are not set up.
@@ -44,9 +44,9 @@ def run_stages(nodes: Sequence[Node], placement: Placement, parent_run: str | No
             for node in nodes:
                 _named(run_stage, node)(node.name, dvc, node.current)
         return
-    commit = sameness.commit()
+    commit = snapshot.commit()
     check_pools(nodes)
-    exchange.push()  # what is made here already, and data/
+    exchange.push()  # data/, and outputs that are already here
     futures: dict[str, PrefectFuture[Any]] = {}
     try:
         for node in nodes:
@@ -64,15 +64,15 @@ def _named(stage_task: Any, node: Node) -> Any:
     return stage_task.with_options(name=node.name, tags=[node.pool])
 
 
-@task(task_run_name="{node.name}", **RETRIED)  # the worker keeps the time
+@task(task_run_name="{node.name}", **RETRIED)  # the time limit is on the worker's flow
 def send_stage(node: Node, commit: str, parent_run: str | None) -> State[Any]:
     """Have a worker of the stage's pool run it, then take its outputs from the DVC remote.
 
-    Nothing is sent where some machine has done this stage: it ends as Cached.
+    If any machine has already run it on these inputs nothing is sent, and it ends as Cached.
 
     Raises:
-        InputError: the stage refused its input, or the worker the stage; not retried.
-        StageError: it failed otherwise, or its worker was lost.
+        InputError: the stage refused its input, or the worker refused the stage; not retried.
+        StageError: the stage failed otherwise, or its worker was lost.
     """
     if node.current or exchange.restore(node.name):
         return Completed(name="Cached", message="inputs, parameters and code as in the run-cache")
@@ -82,7 +82,7 @@ def send_stage(node: Node, commit: str, parent_run: str | None) -> State[Any]:
         parameters={
             "stage": node.name,
             "commit": commit,
-            "files": sameness.texts(),
+            "files": snapshot.files(),
             "parent_run": parent_run,
         },
         poll_interval=_POLL_S,
@@ -102,7 +102,7 @@ def send_stage(node: Node, commit: str, parent_run: str | None) -> State[Any]:
 
 
 def _show_report(stage: str, sent: FlowRun) -> None:
-    """Show on this run's page, too, the report that the worker left on its own."""
+    """Copy the report from the page of the worker's run to the page of this one."""
     with get_client(sync_client=True) as client:
         reports = client.read_artifacts(
             flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[sent.id])),
@@ -115,10 +115,10 @@ def _show_report(stage: str, sent: FlowRun) -> None:
 
 
 def check_pools(nodes: Sequence[Node]) -> None:
-    """Refuse to start where something that every stage will need is missing.
+    """Refuse to start without a server, a DVC remote, and a pool and deployment for each stage.
 
     Raises:
-        InputError: with the command that mends it.
+        InputError: saying what is missing, with the command that makes it.
     """
     if not get_current_settings().api.url:
         raise InputError("placement: pools needs a Prefect server: set PREFECT_API_URL")
@@ -141,7 +141,7 @@ def check_pools(nodes: Sequence[Node]) -> None:
 
 
 def cancel_sent() -> None:
-    """Cancel what this flow run has sent: the workers stop it and its processes."""
+    """Cancel the runs that this flow run has sent; their workers stop the processes."""
     mine = FlowRunFilterParentFlowRunId(any_=[runtime.flow_run.id])
     with get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=mine)):

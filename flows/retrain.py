@@ -13,8 +13,8 @@ from prefect.settings import get_current_settings
 from prefect.states import Completed, Failed
 
 from flows import graph, server
+from flows.approve import ask_for_approval
 from flows.placement import Placement, run_stages
-from flows.promote import ask_for_approval
 from flows.retried import WRONG_INPUT
 from flows.when import Answer, When, ask
 from pipeline import files, ingest, layout, lifeline, params, publish
@@ -30,7 +30,7 @@ LOCK = layout.STATE / "retrain.lock"  # held by the one run in this clone
 def retrain(
     when: When = "always", promote: bool = True, placement: Placement = "here"
 ) -> State[publish.Publication] | State[None] | None:
-    """Run the stages in DVC's order, each on what it needs, then publish what they made.
+    """Run the stages in DVC's order, then publish the bundle that they made.
 
     The run ends as Promoted, Refused, AwaitingApproval, AlreadyChampion, Skipped, or WrongInput.
 
@@ -46,7 +46,7 @@ def retrain(
             if not answer.run:
                 return Completed(name=SKIPPED, message=answer.why)
             return _run(promote, placement)
-    except InputError as error:  # a person's to mend, who needs no traceback
+    except InputError as error:  # for a person to correct, who needs no traceback
         return Failed(name=WRONG_INPUT, message=str(error))
 
 
@@ -81,7 +81,7 @@ def _run(promote: bool, placement: Placement) -> State[publish.Publication] | No
 
 @contextlib.contextmanager
 def _mlflow_run(nodes: Sequence[graph.Node]) -> Iterator[str | None]:
-    """Yield the MLflow run under which the stages' runs nest; none where no stage has work."""
+    """Yield the MLflow run under which the stages' runs nest; none if every stage is current."""
     if all(node.current for node in nodes):
         yield None
         return
@@ -106,9 +106,9 @@ def publish_bundle() -> publish.Publication:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch the data, retrain, and say where everything is. 3 means refused by the gate."""
+    """Fetch the data, retrain, and say where the results are; 3 means that the gate refused."""
     parser = argparse.ArgumentParser(prog="python -m flows.retrain", description=__doc__)
-    parser.add_argument("--size", help="written into params.yaml first: default or small")
+    parser.add_argument("--size", help="default or small; written to params.yaml first")
     parser.add_argument("--when", choices=get_args(When), default="always", help="see `retrain`")
     parser.add_argument("--no-promote", action="store_true", help="stop at the bundle")
     parser.add_argument(
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     try:
         if parsed.size:
-            with files.held(LOCK, "retrain"):  # not below a run that goes on
+            with files.held(LOCK, "retrain"):  # not while another run reads it
                 params.set_size(parsed.size)
         chosen = params.load()
         with (

@@ -1,4 +1,4 @@
-"""What a task is run again for: any failure but bad input, which ends the run."""
+"""How tasks are retried: after any failure but bad input, which ends the run."""
 
 from typing import Any
 

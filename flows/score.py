@@ -42,14 +42,14 @@ def score_rows(rows: Path, scored: Path, model: str = "") -> score.Scoring:
 
 
 class _Progress:
-    """A progress bar on the run's page, moved every few seconds and at the end."""
+    """A progress bar on the run's page, updated every few seconds and at the end."""
 
     def __init__(self, target: str) -> None:
         created = create_progress_artifact(0.0, key="progress-score", description=target)
         self._artifact, self._next = UUID(str(created)), 0.0
 
     def update(self, done: int, total: int) -> None:
-        """Move it to the share of the rows that are done."""
+        """Show how many of the rows are done."""
         if time.monotonic() < self._next and done < total:
             return
         self._next = time.monotonic() + _SHOW_EVERY_S

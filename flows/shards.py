@@ -1,8 +1,8 @@
-"""``python -m flows.shards [threads|dask|ray]``: do the shards of a stage, each a Prefect task.
+"""``python -m flows.shards [threads|dask|ray]``: run the shards of a stage as Prefect tasks.
 
-A stage starts it where the variable CHARTER_SHARDS is this command, and tells it the shards on
-standard input. Only their names, parameters and paths travel: a cluster's machines have the clone
-and its environment at the same path, on a disk that they share.
+A stage starts this command if the variable CHARTER_SHARDS names it, and passes the shards on
+standard input: only their names, parameters and paths. So a cluster's machines need the clone and
+its environment at the same path on a shared disk.
 """
 
 import argparse
@@ -26,22 +26,22 @@ _STORE_BYTES = 100 << 20  # of a local Ray: names and paths are all that travels
 
 @task(name="shard", task_run_name="{shard.name}", **RETRIED)
 def do_shard(shard: Shard) -> None:
-    """Do one shard, on whatever machine this is."""
+    """Run one shard on whatever machine the task is on."""
     shards.do(shard)
 
 
 @flow(name="shards", flow_run_name="shards of {stage}")
 def do_shards(stage: str) -> None:  # noqa: ARG001
-    """Do the shards that standard input tells, as mapped tasks.
+    """Run the shards on standard input as mapped tasks.
 
     Args:
-        stage: Whose shards they are.
+        stage: The stage that they belong to, for the run's name.
     """
     do_shard.map(shards.read(sys.stdin)).result()
 
 
 def runner(kind: str, address: str | None) -> TaskRunner[Any]:
-    """Return the task runner; without an address one on loopback, for the time of the run."""
+    """Return the task runner; without an address, a cluster on loopback that ends with the run."""
     local: dict[str, Any]
     if kind == "dask":
         os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "warning")
@@ -58,10 +58,10 @@ def runner(kind: str, address: str | None) -> TaskRunner[Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do the shards; 2 means that one refused its input."""
+    """Run the shards; 2 means that one refused its input."""
     parser = argparse.ArgumentParser(prog="python -m flows.shards", description=__doc__)
     parser.add_argument("runner", nargs="?", choices=("threads", "dask", "ray"), default="threads")
-    parser.add_argument("--address", help="of a Dask scheduler or Ray cluster that is there")
+    parser.add_argument("--address", help="of a running Dask scheduler or Ray cluster")
     parsed = parser.parse_args(arguments)
     run = do_shards.with_options(task_runner=runner(parsed.runner, parsed.address))
     try:
@@ -76,6 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     lifeline.end_with_parent()
-    from flows.shards import main as run_main  # by its name, which other processes know
+    from flows.shards import main as run_main  # by a name that other processes can import
 
     sys.exit(run_main())

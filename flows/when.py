@@ -1,4 +1,4 @@
-"""Whether a run of `retrain` has something to do."""
+"""Whether `retrain` has anything to do."""
 
 import tempfile
 from collections.abc import Sequence
@@ -36,16 +36,16 @@ class Answer:
 
 
 def ask(when: When) -> Answer:
-    """Say whether to retrain; a question that cannot be answered is answered with yes.
+    """Say whether to retrain; if that cannot be known, the answer is yes.
 
     Args:
-        when: ``always``; ``data``, when DVC's hash of data/ is not the champion's; ``drift``, when
-            moreover its new labelled rows differ from the champion's beyond chance.
+        when: ``always``; ``data``, if DVC's hash of data/ is not the champion's; ``drift``, if
+            besides the new labelled rows differ from the champion's beyond chance.
 
     Raises:
         InputError: where data/ is not what data.dvc records, or MLflow cannot be reached.
     """
-    if layout.DATA.is_dir():  # what is trained on is on record, whoever asks
+    if layout.DATA.is_dir():  # training data must be on record, whatever `when` is
         graph.check_data()
     if when == "always":
         return Answer(True, "asked to run in any case")
@@ -78,14 +78,14 @@ def _ask_drift(settings: Params, registry: Registry, champion: Version, now_md5:
         embed = _Embedder(registry, champion)
         report = drift.compare(now, known, origin, settings.drift, embed)
     except InputError as error:
-        return Answer(True, f"whether the rows have drifted cannot be told: {error}")
+        return Answer(True, f"cannot tell whether the rows have drifted: {error}")
     drift.write(report)
     return Answer(bool(report.drifted), report.note, report)
 
 
 @dataclass(frozen=True)
 class _Embedder:
-    """The champion's encoder, verified and loaded when it is first asked."""
+    """The champion's encoder, verified and loaded on the first call."""
 
     registry: Registry
     champion: Version

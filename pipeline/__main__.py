@@ -73,21 +73,21 @@ def _parser() -> argparse.ArgumentParser:
     rollback = commands.add_parser("rollback", help="make the previous champion champion again")
     rollback.add_argument("version", nargs="?", help="take back this one, if it is champion still")
     rollback.set_defaults(run=_rollback)
-    _add_words(commands)
+    _add_decisions(commands)
     _add_checks(commands)
     return parser
 
 
-def _add_words(commands: Any) -> None:
-    for word, help_text in (
+def _add_decisions(commands: Any) -> None:
+    for answer, help_text in (
         ("approve", "say that a version may be champion, and promote it"),
         ("reject", "say that a version may not be champion"),
     ):
-        command = commands.add_parser(word, help=help_text)
+        command = commands.add_parser(answer, help=help_text)
         command.add_argument("version", help="its number in the registry")
         command.add_argument("--approver", required=True, help=_WAIVER_HELP["approver"])
         command.add_argument("--reason", required=True, help="why")
-        command.set_defaults(run=_say, word=word)
+        command.set_defaults(run=_answer, answer=answer)
     promote = commands.add_parser(
         "promote", help="make a version champion that the gate has passed, by its number"
     )
@@ -184,12 +184,12 @@ def _rollback(parsed: argparse.Namespace) -> None:
     print(champion.rollback(params.load().bundle, parsed.version))
 
 
-def _say(parsed: argparse.Namespace) -> int:
+def _answer(parsed: argparse.Namespace) -> int:
     from pipeline import approve
 
     bundle = params.load().bundle
-    print(approve.say(bundle, parsed.version, parsed.approver, parsed.word, parsed.reason))
-    return _promote(parsed) if parsed.word == "approve" else 0
+    print(approve.answer(bundle, parsed.version, parsed.approver, parsed.answer, parsed.reason))
+    return _promote(parsed) if parsed.answer == "approve" else 0
 
 
 def _promote(parsed: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
-"""``python -m pipeline approve VERSION``, or reject: the word of a person, where policy asks.
+"""``python -m pipeline approve VERSION``, or reject: a person's answer, where policy requires one.
 
-It is kept with the version's run, its digest on the version, and in the log.
+The answer is kept with the version's run and in the log, its digest in a tag of the version.
 """
 
 from typing import Literal, NamedTuple
@@ -10,48 +10,48 @@ import pydantic
 from pipeline import champion, files, trust
 from pipeline.adapters import signing
 from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, Registry, Version
-from pipeline.errors import InputError
+from pipeline.errors import InputError, first_problem
 from pipeline.params import BundleParams
 from pipeline.policy import approvals, rules
-from pipeline.policy.approvals import Approval, Word
+from pipeline.policy.approvals import Answer, Approval
 from pipeline.policy.rules import Policy
 
-APPROVAL = "approval"  # the person's last word on a version, kept by this name
+APPROVAL = "approval"  # the name under which the last answer on a version is kept
 
 
 class Standing(NamedTuple):
-    """Where a version stands with the person whose word is asked for."""
+    """Where a version stands with the person who must approve it."""
 
-    word: Literal["given", "not asked for", "awaited", "rejected"]
-    why: str = ""  # it may not be promoted
+    approval: Literal["given", "not required", "awaited", "rejected"]
+    why: str = ""  # why it may not be promoted
 
 
 def look_up(registry: Registry, version: Version, policy: Policy) -> Standing:
-    """Say whether a version may be promoted as far as persons go; doubt means that it may not."""
+    """Say whether a person has approved a version, if one must; in doubt, nobody has."""
     if policy.approval == "none":
-        return Standing("not asked for")
+        return Standing("not required")
     try:
         said = trust.read_record(registry, version, APPROVAL, Approval)
     except InputError as error:
-        return Standing("awaited", f"its approval does not hold: {error}")
+        return Standing("awaited", f"its approval is not valid: {error}")
     if said is None:
-        return Standing("awaited", f"policy.yaml asks for a person's word: {_how(version)}")
+        return Standing("awaited", f"policy.yaml requires a person's approval: {_how(version)}")
     author = version.tags.get(AUTHOR_TAG, "")
     why = approvals.refusal(said, policy, version.tags[BUNDLE_TAG], author)
     if why:
-        return Standing("awaited", f"its approval does not hold: {why}; {_how(version)}")
+        return Standing("awaited", f"its approval is not valid: {why}; {_how(version)}")
     if said.decision == "reject":
         return Standing("rejected", f"rejected by {said.approver}: {said.reason}")
     return Standing("given")
 
 
-def say(params: BundleParams, number: str, approver: str, decision: Word, reason: str) -> str:
-    """Record a person's word on a version, signed where CHARTER_SIGNING_KEY names a key.
+def answer(params: BundleParams, number: str, approver: str, decision: Answer, reason: str) -> str:
+    """Record a person's answer on a version, signed where CHARTER_SIGNING_KEY names a key.
 
-    The same word twice is recorded once. A champion cannot be rejected.
+    The same answer given twice is recorded once. A champion cannot be rejected.
 
     Raises:
-        InputError: where the word would not hold, or policy.yaml asks for none.
+        InputError: where the answer would not be valid, or policy.yaml requires none.
     """
     registry, policy = Registry(params.name), rules.load()
     if policy.approval == "none":
@@ -60,24 +60,23 @@ def say(params: BundleParams, number: str, approver: str, decision: Word, reason
         version = registry.get(number)
         trust.check_version(registry, version, policy)
         trust.check_made(registry, version)
-        at = registry.at(champion.CHAMPION)
-        if decision == "reject" and at is not None and at.number == number:
+        if decision == "reject" and registry.points_at(champion.CHAMPION, version):
             raise InputError(f"version {number} is champion; run `python -m pipeline rollback`")
-        word = _sign(_make(version, policy, approver.strip(), decision, reason.strip()))
-        why = approvals.refusal(word, policy, word.bundle, word.author)
+        approval = _sign(_make(version, policy, approver.strip(), decision, reason.strip()))
+        why = approvals.refusal(approval, policy, approval.bundle, approval.author)
         if why:
-            raise InputError(f"version {number}: the word would not hold: {why}")
-        if not _is_recorded(registry, version, word):
-            _record(registry, version, word)
+            raise InputError(f"version {number}: the answer would not be valid: {why}")
+        if not _is_recorded(registry, version, approval):
+            _record(registry, version, approval)
     done = "approves" if decision == "approve" else "rejects"
-    return f"{word.approver} {done} {params.name} version {number}"
+    return f"{approval.approver} {done} {params.name} version {number}"
 
 
-def tell(registry: Registry, version: Version) -> str:
-    """Return who approved a version, empty where nobody was asked.
+def describe(registry: Registry, version: Version) -> str:
+    """Return who answered what on a version; empty where nobody did.
 
     Raises:
-        InputError: where what is kept is not what was said.
+        InputError: where the answer was changed after it was recorded.
     """
     said = trust.read_record(registry, version, APPROVAL, Approval)
     if said is None:
@@ -86,7 +85,9 @@ def tell(registry: Registry, version: Version) -> str:
     return f"{said.approver} said {said.decision} ({signed}): {said.reason}"
 
 
-def _make(version: Version, policy: Policy, approver: str, decision: Word, reason: str) -> Approval:
+def _make(
+    version: Version, policy: Policy, approver: str, decision: Answer, reason: str
+) -> Approval:
     try:
         return Approval(
             bundle=version.tags[BUNDLE_TAG],
@@ -97,41 +98,41 @@ def _make(version: Version, policy: Policy, approver: str, decision: Word, reaso
             reason=reason,
         )
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        key = "".join(f"{part}: " for part in first["loc"])
-        raise InputError(f"{key}{first['msg'].removeprefix('Value error, ')}") from error
+        key, problem = first_problem(error)
+        raise InputError(f"{key}: {problem}" if key else problem) from error
 
 
 def _author(version: Version) -> str:
     author = version.tags.get(AUTHOR_TAG, "")
     if not author:
         raise InputError(
-            f"version {version.number} names no author, so nobody can be known to be another;"
-            " commit to git, then publish"
+            f"version {version.number} has no author, so it is not known who else may approve;"
+            " commit to git, then publish again"
         )
     return author
 
 
-def _sign(word: Approval) -> Approval:
+def _sign(approval: Approval) -> Approval:
     key = signing.key_path(signing.PRIVATE_KEY)
     if key is None:
-        return word
-    return word.model_copy(update={"signature": signing.sign_bytes(word.message(), key)})
+        return approval
+    return approval.model_copy(update={"signature": signing.sign_bytes(approval.message(), key)})
 
 
-def _is_recorded(registry: Registry, version: Version, word: Approval) -> bool:
+def _is_recorded(registry: Registry, version: Version, approval: Approval) -> bool:
     try:
         known = trust.read_record(registry, version, APPROVAL, Approval)
-    except InputError:  # edited by hand: it is recorded anew
+    except InputError:  # edited by hand: recorded again
         return False
     return known is not None and (
-        known.message() == word.message() and bool(known.signature) == bool(word.signature)
+        known.message() == approval.message() and bool(known.signature) == bool(approval.signature)
     )
 
 
-def _record(registry: Registry, version: Version, word: Approval) -> None:
-    champion.record(word.decision, registry, version, approval=word.model_dump(mode="json"))
-    trust.keep_record(registry, version, APPROVAL, word)
+def _record(registry: Registry, version: Version, approval: Approval) -> None:
+    as_json = approval.model_dump(mode="json")
+    champion.record(approval.decision, registry, version, approval=as_json)
+    trust.keep_record(registry, version, APPROVAL, approval)
 
 
 def _how(version: Version) -> str:

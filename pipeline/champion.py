@@ -1,22 +1,14 @@
-"""The champion: what a challenger is compared with, and how its alias is taken back."""
+"""The champion: whether its alias is where the gate put it, and how it is taken back."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
-
-from pipeline import decisions, files, layout, reports, trust
-from pipeline.adapters import rows
+from pipeline import decisions, files, layout, trust
 from pipeline.adapters.registry import Registry, Version
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
 from pipeline.policy import rules
 from pipeline.policy.chain import Head
-from pipeline.policy.gate import ChampionComparison
 from pipeline.policy.rules import Policy
-from pipeline.reports import Estimate, FinetuneReport
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PREVIOUS = "previous_champion"  # tag: the version that was champion before this one
@@ -25,57 +17,6 @@ WITHDRAWN = "withdrawn"  # what the tag `decision` of a version says whose waive
 CROWNED = "crowned"  # tag: the number of the entry by which it became champion, the alias moved
 TAG_CHARS = 5000  # MLflow's limit
 LOCK = layout.STATE / "publish.lock"  # held by whoever moves an alias
-
-
-def compare(registry: Registry, champion: Version, evidence: dict[str, Any]) -> ChampionComparison:
-    """Compare the bundle's answers to the test rows with the champion's, pair by pair.
-
-    ``evidence`` is the bundle's reports as JSON. Where a comparison is impossible the difference is
-    undefined, and its note says why.
-    """
-    confidence = evidence["evaluate"]["model"]["accuracy"]["confidence"]
-    tested = rows.read_split("test")
-    ours = pq.read_table(layout.stage_dir("evaluate") / "predictions.parquet")
-    assert tuple(ours["id"].to_pylist()) == tested.ids
-    try:
-        folder = registry.fetch(champion)
-        _check_labels(read_labels(folder), evidence["finetune"]["labels"])
-        theirs = answer(folder, tested.texts)
-    except InputError as error:
-        nothing = Estimate(point=None, low=None, high=None, n=0, note=str(error))
-        return ChampionComparison(version=champion.number, difference=nothing, p_value=None)
-    from pipeline.measure import paired  # SciPy takes a second, and a run of nothing new has few
-
-    test = paired.compare(
-        CHAMPION,
-        ours["predicted"].to_numpy() == tested.labels,
-        theirs == tested.labels,
-        confidence,
-    )
-    return ChampionComparison(
-        version=champion.number, difference=test.difference, p_value=test.p_value
-    )
-
-
-def _check_labels(theirs: Sequence[str], ours: Sequence[str]) -> None:
-    if list(theirs) != list(ours):
-        raise InputError(
-            f"the champion's labels are {', '.join(theirs)} and the bundle's"
-            f" {', '.join(ours)}; publish other labels under another bundle.name"
-        )
-
-
-def read_labels(folder: Path) -> tuple[str, ...]:
-    """Return the names of a bundle's labels, in the order of its answers."""
-    where = folder / "reports" / "finetune.json"
-    return reports.parse(FinetuneReport, files.read_json(where), str(where), "finetune").labels
-
-
-def answer(folder: Path, texts: Sequence[str]) -> np.ndarray:
-    """Return a bundle's answers (n,) to texts: the places of the likeliest labels."""
-    from pipeline.encoder import classifier
-
-    return classifier.load_bundle(folder).probabilities(texts).argmax(axis=1)
 
 
 def rollback(params: BundleParams, number: str | None = None) -> str:
@@ -96,7 +37,7 @@ def rollback(params: BundleParams, number: str | None = None) -> str:
     with files.locked(LOCK):
         champion = registry.at(CHAMPION)
         if number is not None and (champion is None or champion.number != number):
-            return _say_taken_back(registry.get(number))
+            return _confirm_taken_back(registry.get(number))
         if champion is None:
             raise InputError(
                 f"{params.name}: has no champion; run `python -m pipeline publish` first"
@@ -104,14 +45,14 @@ def rollback(params: BundleParams, number: str | None = None) -> str:
         return _roll_back(registry, champion, policy)
 
 
-def _say_taken_back(version: Version) -> str:
+def _confirm_taken_back(version: Version) -> str:
     if ROLLED_BACK not in version.tags:
         raise InputError(f"version {version.number} is not champion; nothing was taken back")
     return f"version {version.number} was taken back before, {version.tags[ROLLED_BACK]}"
 
 
 def _roll_back(registry: Registry, champion: Version, policy: Policy) -> str:
-    before = earlier(registry, champion, policy)
+    before = find_earlier(registry, champion, policy)
     if before is None:
         raise InputError(
             f"{registry.name}: version {champion.number} has no champion before it to go back to"
@@ -131,7 +72,7 @@ def take_back(registry: Registry, champion: Version, policy: Policy, why: str) -
 
     It goes to the champion before; to nobody where there is none, or none whose files are whole.
     """
-    before, unsound = _sound_earlier(registry, champion, policy)
+    before, unsound = _find_sound_earlier(registry, champion, policy)
     to_version = before.number if before else None
     reasons = [why, *filter(None, [unsound])]
     record("withdraw", registry, champion, to_version=to_version, reasons=reasons)
@@ -147,7 +88,7 @@ def take_back(registry: Registry, champion: Version, policy: Policy, why: str) -
     )
 
 
-def _sound_earlier(
+def _find_sound_earlier(
     registry: Registry, champion: Version, policy: Policy
 ) -> tuple[Version | None, str]:
     """Return the champion before, and why there is none where one cannot be read or is not whole.
@@ -155,7 +96,7 @@ def _sound_earlier(
     An expired champion is to go in any case: what is wrong with another must not keep it.
     """
     try:
-        before = earlier(registry, champion, policy)
+        before = find_earlier(registry, champion, policy)
         if before is not None:
             trust.check_version(registry, before, policy)
     except InputError as error:
@@ -203,7 +144,7 @@ def _is_cut_short(registry: Registry, champion: Version, last: decisions.Move) -
     return registry.get(last.to_version).tags.get(CROWNED) != str(last.entry)
 
 
-def earlier(registry: Registry, champion: Version, policy: Policy) -> Version | None:
+def find_earlier(registry: Registry, champion: Version, policy: Policy) -> Version | None:
     """Return the latest champion before this one that was not itself taken back, if any."""
     version, seen = champion, {champion.number}
     while previous := version.tags.get(PREVIOUS):
@@ -217,7 +158,7 @@ def earlier(registry: Registry, champion: Version, policy: Policy) -> Version | 
     return None
 
 
-def say_rolled_back(version: Version) -> str:
+def explain_rolled_back(version: Version) -> str:
     """Return why a version that was taken back is not promoted by itself."""
     return (
         f"version {version.number} was rolled back {version.tags[ROLLED_BACK]}; delete its"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import champion, drift, files, trust
+from pipeline import challenge, champion, drift, files, trust
 from pipeline.adapters.registry import Registry, Version
 from pipeline.champion import CHALLENGER, CHAMPION
 from pipeline.drift import Labelled
@@ -64,7 +64,7 @@ def compare(params: BundleParams, path: Path, number: str | None = None) -> Comp
     folders = _verify(registry, ours), _verify(registry, theirs)
     labels = _labels(folders)
     rows = _read(path, labels)
-    answers = [champion.answer(folder, list(rows.texts)) for folder in folders]
+    answers = [challenge.answer(folder, list(rows.texts)) for folder in folders]
     found = Comparison(
         name=params.name,
         challenger=ours.number,
@@ -108,7 +108,7 @@ def _verify(registry: Registry, version: Version) -> Path:
 
 
 def _labels(folders: Sequence[Path]) -> tuple[str, ...]:
-    ours, theirs = map(champion.read_labels, folders)
+    ours, theirs = map(challenge.read_labels, folders)
     if ours != theirs:
         raise InputError(
             f"the challenger's labels are {', '.join(ours)} and the champion's"

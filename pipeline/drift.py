@@ -114,21 +114,23 @@ def _test(
     ours: Labelled, theirs: Labelled, params: DriftParams, embed: Embed
 ) -> tuple[tuple[DriftTest, ...], Estimate]:
     texts = [*ours.texts, *theirs.texts]
-    partings = drift.draw_partings(len(ours.ids), len(theirs.ids), params.permutations, params.seed)
+    assignments = drift.draw_assignments(
+        len(ours.ids), len(theirs.ids), params.permutations, params.seed
+    )
     words = split_words([normalise(text) for text in texts])
     owners = np.repeat(np.arange(len(texts)), words.counts)
     counts = drift.count_words(words.hashes, owners, len(texts), params.max_words)
     scores = drift.domain_scores(
-        embed(texts).astype(np.float64), partings, params.folds, params.ridge, params.seed
+        embed(texts).astype(np.float64), assignments, params.folds, params.ridge, params.seed
     )
     labels = np.concatenate([ours.labels, theirs.labels])
     distances: dict[Part, np.ndarray] = {
-        "vocabulary": drift.word_divergences(counts, partings),
-        "length": drift.length_distances(words.counts, partings),
-        "classes": drift.label_distances(labels, partings),
-        "features": drift.domain_aucs(scores, partings),
+        "vocabulary": drift.word_divergences(counts, assignments),
+        "length": drift.length_distances(words.counts, assignments),
+        "classes": drift.label_distances(labels, assignments),
+        "features": drift.domain_aucs(scores, assignments),
     }
-    return _adjust(distances, params.alpha), drift.domain_interval(scores, partings, _CONFIDENCE)
+    return _adjust(distances, params.alpha), drift.domain_interval(scores, assignments, _CONFIDENCE)
 
 
 def _adjust(distances: dict[Part, np.ndarray], alpha: float) -> tuple[DriftTest, ...]:

@@ -134,12 +134,12 @@ def _refusal(
     if not decision.promote:
         return "; ".join(decision.reasons())
     if champion.ROLLED_BACK in version.tags:
-        return champion.say_rolled_back(version)
-    stale = _say_stale(version, present, decision, policy)
+        return champion.explain_rolled_back(version)
+    stale = _find_stale(version, present, decision, policy)
     return stale or approve.look_up(registry, version, policy).why
 
 
-def _say_stale(
+def _find_stale(
     version: Version, present: Version | None, decision: Decision, policy: Policy
 ) -> str:
     """Return what has changed since the gate passed a version; empty where nothing has."""
@@ -152,5 +152,5 @@ def _say_stale(
     for waiver in decision.waivers():
         why = waivers.refusal(waiver, policy, bundle, author, trust.today())
         if why:
-            return f"the waiver of {waiver.rule} does not hold: {why}"
+            return f"the waiver of {waiver.rule} is not valid: {why}"
     return ""

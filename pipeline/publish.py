@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline import approve, champion, decisions, files, layout, promote, reports, trust
+from pipeline import approve, challenge, champion, decisions, files, layout, promote, reports, trust
 from pipeline.adapters import signing, tracking
 from pipeline.adapters.registry import AUTHOR_TAG, BUNDLE_TAG, Registry, Version
 from pipeline.champion import CHALLENGER, CHAMPION
@@ -73,7 +73,10 @@ class Publication(Report):
                 f" {escape(v.required)} |"
                 for v in self.decision.verdicts
             ]
-            lines += ["", *(f"- {escape(each)}" for each in gate.tell_circumstances(self.decision))]
+            lines += [
+                "",
+                *(f"- {escape(each)}" for each in gate.describe_circumstances(self.decision)),
+            ]
         return "\n".join([*lines, "", f"Registry: {self.page}", "", f"Report: {self.report}"])
 
 
@@ -121,7 +124,7 @@ def _decide(
     checked = trust.check_version(registry, version, policy)
     trust.check_made(registry, version)
     registry.point(CHALLENGER, version)
-    comparison = champion.compare(registry, present, bundle.reports) if present else None
+    comparison = challenge.compare(registry, present, bundle.reports) if present else None
     author = version.tags.get(AUTHOR_TAG, "")
     accepted, refused = waivers.accept(waivers.load(), policy, bundle.digest, author, trust.today())
     decision = gate.decide(bundle.reports, policy, comparison, accepted)
@@ -132,7 +135,7 @@ def _decide(
     if outcome == "promoted":
         promote.crown(registry, version, present, decision)
     else:
-        judged = _say_judged(bundle, decision)
+        judged = _judged_on(bundle, decision)
         _record(registry, version, decision, (outcome, withheld), judged)
     return _publication(
         registry, version, outcome, checked.signature, decision=decision, withheld=withheld
@@ -155,7 +158,7 @@ def _refused_before(test_digest: str, policy: Policy) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def _say_judged(bundle: Bundle, decision: Decision) -> dict[str, str]:
+def _judged_on(bundle: Bundle, decision: Decision) -> dict[str, str]:
     """Return, for the log, which test rows a refusal is of and by which policy.
 
     Nothing where the bundle was not refused by the policy that it was made under.
@@ -171,13 +174,13 @@ def _find_outcome(
 ) -> tuple[Outcome, str]:
     """Return what becomes of a version, and why one that the gate passes is not promoted."""
     if champion.ROLLED_BACK in version.tags:
-        return "refused", champion.say_rolled_back(version)
+        return "refused", champion.explain_rolled_back(version)
     if not decision.promote:
         return "refused", ""
     standing = approve.look_up(registry, version, policy)
     if not standing.why:
         return "promoted", ""
-    return ("awaiting approval" if standing.word == "awaited" else "refused"), standing.why
+    return ("awaiting approval" if standing.approval == "awaited" else "refused"), standing.why
 
 
 def read_bundle(name: str) -> Bundle:

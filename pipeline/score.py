@@ -39,8 +39,8 @@ _NAMED_ROWS = 5  # rows with a problem that the summary names
 
 
 @dataclass(frozen=True)
-class Source:
-    """A bundle that was verified."""
+class VerifiedBundle:
+    """A bundle whose files, signature and decision were checked."""
 
     folder: Path
     labels: tuple[str, ...]
@@ -116,7 +116,7 @@ def score(target: str, source: Path, out: Path, max_chars: int, progress: Progre
     )
 
 
-def open_bundle(target: str) -> Source:
+def open_bundle(target: str) -> VerifiedBundle:
     """Verify a bundle as `verify` does, with the log of decisions where it is; no alias is moved.
 
     Raises:
@@ -124,22 +124,21 @@ def open_bundle(target: str) -> Source:
     """
     if not target.startswith("models:"):
         verify.verify(target)
-        return _source(Path(target), None)
+        return _describe(Path(target), None)
     registry, version = verify.find(target)
     policy = rules.load()
     folder = trust.check_version(registry, version, policy).folder
-    at_champion = registry.at(champion.CHAMPION)
-    if at_champion is not None and at_champion.number == version.number:
+    if registry.points_at(champion.CHAMPION, version):
         champion.check_alias(registry, version)
         if why := trust.lapsed(registry, version, policy, trust.today()):
             raise InputError(f"{target}: {why}; run `python -m pipeline verify {target}`")
-    return _source(folder, version.number)
+    return _describe(folder, version.number)
 
 
-def _source(folder: Path, version: str | None) -> Source:
+def _describe(folder: Path, version: str | None) -> VerifiedBundle:
     path = folder / "report.json"
     report = reports.parse(BundleReport, files.read_json(path), str(path), "bundle")
-    return Source(folder, report.labels, report.digest, version)
+    return VerifiedBundle(folder, report.labels, report.digest, version)
 
 
 def open_rows(source: Path, out: Path) -> pq.ParquetFile:
@@ -196,7 +195,7 @@ def _read_text(raw: bytes | None, max_chars: int) -> tuple[str, str | None]:
 
 
 def answer(
-    texts: list[tuple[str, str | None]], bundle: Source, model: Any
+    texts: list[tuple[str, str | None]], bundle: VerifiedBundle, model: Any
 ) -> dict[str, list[str | float | None]]:
     """Return the columns of `ADDED`; ``model`` is a `classifier.Classifier`."""
     asked = [row for row, (_, problem) in enumerate(texts) if problem is None]

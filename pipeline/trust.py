@@ -152,7 +152,7 @@ def lapsed(registry: Registry, version: Version, policy: Policy, today: datetime
     for waiver in promotion.waivers() if promotion else ():
         why = waivers.refusal(waiver, policy, bundle, author, today)
         if why:
-            return f"the waiver of {waiver.rule} does not hold: {why}"
+            return f"the waiver of {waiver.rule} is not valid: {why}"
     return ""
 
 

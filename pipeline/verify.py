@@ -79,10 +79,9 @@ def _verify_version(
 ) -> Verification:
     checked = trust.check_version(registry, version, policy)
     found = [f"version {version.number}, every file is whole", checked.signature]
-    at_champion = registry.at(champion.CHAMPION)
-    is_champion = at_champion is not None and at_champion.number == version.number
-    found.append(tell_decision(registry, version, is_champion))
-    found += filter(None, [approve.tell(registry, version)])
+    is_champion = registry.points_at(champion.CHAMPION, version)
+    found.append(describe_decision(registry, version, is_champion))
+    found += filter(None, [approve.describe(registry, version)])
     if with_log:
         trust.check_made(registry, version)
         found.append(decisions.check(registry, version.tags.get("log", "")))
@@ -95,7 +94,7 @@ def _verify_version(
     return Verification(target=target, found=tuple(found), withdrawn=withdrawn)
 
 
-def tell_decision(registry: Registry, version: Version, is_champion: bool) -> str:
+def describe_decision(registry: Registry, version: Version, is_champion: bool) -> str:
     """Say what the gate has said of a version; of a champion, when it was promoted.
 
     Raises:

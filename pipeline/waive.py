@@ -8,7 +8,7 @@ import yaml
 
 from pipeline import decisions, files, layout, reports, trust
 from pipeline.adapters import signing, tracking
-from pipeline.errors import InputError
+from pipeline.errors import InputError, first_problem
 from pipeline.policy import rules, waivers
 from pipeline.policy.persons import is_same_person
 from pipeline.policy.waivers import Waiver
@@ -24,7 +24,7 @@ def waive(**fields: str) -> str:
     The waiver is written to waivers/ and to the log; `publish` reads it.
 
     Raises:
-        InputError: where a field is bad, or the waiver would not hold.
+        InputError: where a field is bad, or the waiver would not be valid.
     """
     bundle = reports.read(BundleReport)
     trust.check_files(layout.stage_dir("bundle"))
@@ -32,7 +32,7 @@ def waive(**fields: str) -> str:
     waiver = _sign(_make(bundle.digest, fields | {"author": author}))
     why = waivers.refusal(waiver, rules.load(), bundle.digest, author, trust.today())
     if why:
-        raise InputError(f"the waiver of {waiver.rule} would not hold: {why}")
+        raise InputError(f"the waiver of {waiver.rule} would not be valid: {why}")
     path = waivers.FOLDER / f"{waiver.rule}-{waiver.bundle[:12]}.yaml"
     as_json = waiver.model_dump(mode="json")
     decisions.append("waive", name=bundle.name, waiver=as_json)
@@ -44,7 +44,9 @@ def _find_author(said: str) -> str:
     """Return who made the commit that the bundle is of, as a version's tag has it."""
     author = tracking.git_author()
     if not author:
-        raise InputError("git names no author, so nobody is known to be another; commit first")
+        raise InputError(
+            "git names no author, and the approver must be another person; commit first"
+        )
     if said and not is_same_person(said, author):
         raise InputError(f"--author {said}: the commit is by {author}; leave --author out")
     return author
@@ -58,9 +60,8 @@ def _make(bundle: str, fields: dict[str, str]) -> Waiver:
     try:
         return Waiver.model_validate({**fields, "bundle": bundle, "expires": expires})
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        key = "".join(f"--{part}: " for part in first["loc"])
-        raise InputError(f"{key}{first['msg'].removeprefix('Value error, ')}") from error
+        key, problem = first_problem(error)
+        raise InputError(f"--{key}: {problem}" if key else problem) from error
 
 
 def _sign(waiver: Waiver) -> Waiver:
@@ -72,5 +73,7 @@ def _sign(waiver: Waiver) -> Waiver:
 
 
 def _write(path: Path, waiver: Waiver) -> None:
-    text = yaml.safe_dump(waiver.model_dump(), sort_keys=False, allow_unicode=True)
+    fields = waiver.model_dump()
+    ordered = {name: fields[name] for name in (*FIELDS, "bundle", "signature")}
+    text = yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True)
     files.write_text(path, text)

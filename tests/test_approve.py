@@ -39,9 +39,9 @@ def params(
     return BundleParams(name=tmp_path.name)
 
 
-def say(params: BundleParams, word: approvals.Word = "approve", **changes: str) -> str:
+def say(params: BundleParams, word: approvals.Answer = "approve", **changes: str) -> str:
     given = {"number": "1", "approver": APPROVER, "reason": "I read the report."} | changes
-    return approve.say(params, decision=word, **given)
+    return approve.answer(params, decision=word, **given)
 
 
 def champion_of(params: BundleParams) -> str | None:
@@ -209,7 +209,7 @@ def test_where_signatures_are_demanded_only_the_approvers_key_will_do(
 def test_a_version_of_no_known_author_is_approved_by_nobody(params: BundleParams) -> None:
     shutil.rmtree(".git")
     publish.publish(params)
-    with pytest.raises(InputError, match="names no author"):
+    with pytest.raises(InputError, match="has no author"):
         say(params)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import report_factory
 
-from pipeline import champion, files, layout, publish, reports, verify
+from pipeline import challenge, champion, files, layout, publish, reports, verify
 from pipeline import decisions as decisions_log
 from pipeline.__main__ import REFUSED_CODE, main
 from pipeline.adapters import registry, rows, tracking
@@ -227,14 +227,14 @@ def test_a_champion_that_another_workspace_has_moved_meanwhile_is_not_overwritte
     """Two retrainings end at once: the later one was judged against a champion of the past."""
     publish.publish(params)
     bundle_factory.build(params.name, seed=1)
-    compare = champion.compare
+    compare = challenge.compare
 
     def compare_while_it_moves(registry: Registry, *arguments: Any) -> Any:
         compared = compare(registry, *arguments)
         registry.unpoint("champion")
         return compared
 
-    monkeypatch.setattr(champion, "compare", compare_while_it_moves)
+    monkeypatch.setattr(challenge, "compare", compare_while_it_moves)
     with pytest.raises(InputError, match=r"moved from elsewhere.*publish again"):
         publish.publish(params)
     assert "champion" not in aliases(params.name)

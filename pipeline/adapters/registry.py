@@ -44,6 +44,10 @@ class Registry:
         number = self._aliases().get(alias)
         return None if number is None else self.get(number)
 
+    def points_at(self, alias: str, version: Version) -> bool:
+        """Return whether an alias points at a version."""
+        return alias in self.aliases_of(version)
+
     def aliases_of(self, version: Version) -> tuple[str, ...]:
         """Return the aliases that point at a version, by name."""
         pointing = {alias for alias, at in self._aliases().items() if str(at) == version.number}

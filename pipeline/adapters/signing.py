@@ -101,7 +101,7 @@ def _verify(folder: Path, signature: Path, key: Path) -> None:
         verifier.set_hashing_config(_hashing(root)).verify(root, signature)
     except Exception as error:  # a signature that is not one fails in the parser, each its own way
         why = " ".join(str(error).split()) or "it is not by this key"
-        raise InputError(f"{signature}: does not hold: {why}; do not use this folder") from error
+        raise InputError(f"{signature}: is not valid: {why}; do not use this folder") from error
 
 
 def _hashing(folder: Path) -> Any:

@@ -15,7 +15,7 @@ from pipeline.errors import InputError
 from pipeline.params import FinetuneParams
 from pipeline.reports import FinetunePoint
 
-Told = Callable[[FinetunePoint], None]
+OnEpoch = Callable[[FinetunePoint], None]  # called after each epoch
 
 
 class Sample(NamedTuple):
@@ -40,7 +40,7 @@ class Best(NamedTuple):
 
 
 def fit_head(
-    train: Sample, validation: Sample, labels: int, params: FinetuneParams, told: Told
+    train: Sample, validation: Sample, labels: int, params: FinetuneParams, on_epoch: OnEpoch
 ) -> tuple[Head, Best]:
     """Fit a head of K = ``labels``: a linear one by L-BFGS, one with a hidden layer by Adam.
 
@@ -50,11 +50,11 @@ def fit_head(
     """
     fit = _fit_hidden if params.frozen.hidden else _fit_linear
     with one_thread():
-        return fit(train, validation, labels, params, told)
+        return fit(train, validation, labels, params, on_epoch)
 
 
 def _fit_linear(
-    train: Sample, validation: Sample, labels: int, params: FinetuneParams, told: Told
+    train: Sample, validation: Sample, labels: int, params: FinetuneParams, on_epoch: OnEpoch
 ) -> tuple[Head, Best]:
     """Fit a linear head to the optimum; the curve is one point, the steps its epoch."""
     weights = class_weights(train.labels, labels, params.class_weights)
@@ -67,12 +67,12 @@ def _fit_linear(
         head.output.bias.copy_(found.bias)
         logits = head(validation.features)
     point = judge(found.steps, found.row_loss, logits, validation.labels, weights)
-    told(point)
+    on_epoch(point)
     return head, Best(found.steps, (point,), found.gradient_norm)
 
 
 def _fit_hidden(
-    train: Sample, validation: Sample, labels: int, params: FinetuneParams, told: Told
+    train: Sample, validation: Sample, labels: int, params: FinetuneParams, on_epoch: OnEpoch
 ) -> tuple[Head, Best]:
     """Fit by Adam (Kingma and Ba 2015, algorithm 1), from ``params.seed``, over batches.
 
@@ -92,7 +92,7 @@ def _fit_hidden(
             logits = head(validation.features)
         return judge(epoch, loss / len(train.labels), logits, validation.labels, weights)
 
-    return head, keep_best(head, frozen.epochs, frozen.patience_epochs, run_epoch, told)
+    return head, keep_best(head, frozen.epochs, frozen.patience_epochs, run_epoch, on_epoch)
 
 
 def keep_best(
@@ -100,7 +100,7 @@ def keep_best(
     epochs: int,
     patience_epochs: int,
     run_epoch: Callable[[int], FinetunePoint],
-    told: Told,
+    on_epoch: OnEpoch,
 ) -> Best:
     """Run epochs 1, 2, ... and leave the model with the weights of the least validation loss.
 
@@ -112,7 +112,7 @@ def keep_best(
     kept: dict[str, torch.Tensor] = {}
     for epoch in range(1, epochs + 1):
         curve.append(run_epoch(epoch))
-        told(curve[-1])
+        on_epoch(curve[-1])
         if not math.isfinite(curve[-1].validation_loss):
             raise InputError(
                 f"finetune: the loss of epoch {epoch} is not finite; lower learning_rate"

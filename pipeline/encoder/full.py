@@ -10,7 +10,7 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification
 
 from pipeline.encoder.classifier import sequence_logits
-from pipeline.encoder.fitting import Best, Told, class_weights, judge, keep_best, weighted_losses
+from pipeline.encoder.fitting import Best, OnEpoch, class_weights, judge, keep_best, weighted_losses
 from pipeline.encoder.loading import load_config, load_model
 from pipeline.encoder.model import DROPOUTS
 from pipeline.encoder.optimiser import schedule, set_learning_rates
@@ -52,7 +52,7 @@ def finetune_full(
     validation: Texts,
     params: FinetuneParams,
     *,
-    told: Told,
+    on_epoch: OnEpoch,
     progress: Callable[[int, int], None] | None = None,
 ) -> Best:
     """Train all weights and leave ``model`` in eval mode with those of the best epoch.
@@ -82,7 +82,7 @@ def finetune_full(
 
     with torch.random.fork_rng():
         torch.manual_seed(params.seed)  # dropout's
-        return keep_best(model, full.epochs, full.epochs, run_epoch, told)
+        return keep_best(model, full.epochs, full.epochs, run_epoch, on_epoch)
 
 
 def _new_optimiser(model: Any, full: FullParams) -> torch.optim.AdamW:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from pipeline.encoder.erasure import fit_eraser, fold_eraser, one_hot
-from pipeline.encoder.fitting import Best, Sample, Told, fit_head
+from pipeline.encoder.fitting import Best, OnEpoch, Sample, fit_head
 from pipeline.encoder.head import Head
 from pipeline.encoder.private import fit_chosen_head
 from pipeline.encoder.threshold import fold_threshold
@@ -50,10 +50,10 @@ class Fitted(NamedTuple):
 
 
 def fit_mitigated(
-    method: Method, material: Material, labels: int, params: FinetuneParams, told: Told
+    method: Method, material: Material, labels: int, params: FinetuneParams, on_epoch: OnEpoch
 ) -> Fitted:
     """Fit a head by `fit_method`, and fold in the threshold that the validation rows choose."""
-    head, best = fit_method(method, material, labels, params, told)
+    head, best = fit_method(method, material, labels, params, on_epoch)
     with torch.no_grad():
         logits = head(material.validation.features).numpy()
     shift = fold_threshold(head.output, logits, material.validation.labels.numpy())
@@ -61,16 +61,16 @@ def fit_mitigated(
 
 
 def fit_method(
-    method: Method, material: Material, labels: int, params: FinetuneParams, told: Told
+    method: Method, material: Material, labels: int, params: FinetuneParams, on_epoch: OnEpoch
 ) -> tuple[Head, Best]:
     """Fit a head of K = ``labels`` as `fit_head` does, to what a method makes of the material.
 
     `why_not` must have had no objection. Validation rows stay as they are, but for LEACE's erasure.
     """
     if method == "leace":
-        return _fit_erased(material, labels, params, told)
+        return _fit_erased(material, labels, params, on_epoch)
     train = mitigated(method, material, params.seed)
-    return fit_chosen_head(train, material.validation, labels, params, told)
+    return fit_chosen_head(train, material.validation, labels, params, on_epoch)
 
 
 def mitigated(method: Method, material: Material, seed: int) -> Sample:
@@ -147,7 +147,7 @@ def independence_weights(groups: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _fit_erased(
-    material: Material, labels: int, params: FinetuneParams, told: Told
+    material: Material, labels: int, params: FinetuneParams, on_epoch: OnEpoch
 ) -> tuple[Head, Best]:
     """Fit a head to features without the groups, and fold the erasure into it."""
     assert material.groups is not None
@@ -156,6 +156,6 @@ def _fit_erased(
         part._replace(features=torch.from_numpy(erase(part.features.numpy())))
         for part in (material.train, material.validation)
     )
-    head, best = fit_head(train, validation, labels, params, told)
+    head, best = fit_head(train, validation, labels, params, on_epoch)
     fold_eraser(head, erase)
     return head, best

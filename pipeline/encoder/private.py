@@ -17,8 +17,8 @@ from torch import nn
 
 from pipeline.encoder.fitting import (
     Best,
+    OnEpoch,
     Sample,
-    Told,
     fit_head,
     judge,
     keep_best,
@@ -32,11 +32,11 @@ from pipeline.reports import FinetunePoint, PrivateFit
 
 
 def fit_chosen_head(
-    train: Sample, validation: Sample, labels: int, params: FinetuneParams, told: Told
+    train: Sample, validation: Sample, labels: int, params: FinetuneParams, on_epoch: OnEpoch
 ) -> tuple[Head, Best]:
     """Fit a head privately where ``params.frozen.private`` asks for it, else as `fit_head` does."""
     fit = fit_private_head if params.frozen.private else fit_head
-    return fit(train, validation, labels, params, told)
+    return fit(train, validation, labels, params, on_epoch)
 
 
 @functools.cache  # the search takes seconds; heads of as many rows share it
@@ -87,7 +87,7 @@ def fit_private_head(
     validation: Sample,
     labels: int,
     params: FinetuneParams,
-    told: Told,
+    on_epoch: OnEpoch,
 ) -> tuple[Head, Best]:
     """Fit as `fit_head` does what it minimises, by steps of `plan_noise`.
 
@@ -110,7 +110,7 @@ def fit_private_head(
         return judge(epoch, loss, logits, validation.labels, even)
 
     with one_thread():
-        best = keep_best(head, frozen.epochs, frozen.patience_epochs, run_epoch, told)
+        best = keep_best(head, frozen.epochs, frozen.patience_epochs, run_epoch, on_epoch)
     stepper.detach()
     return head, best
 

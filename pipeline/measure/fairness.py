@@ -10,13 +10,13 @@ import numpy as np
 from pipeline.measure import calibration
 from pipeline.measure.intervals import Bootstrap, bootstrap_mean, undefined, wilson
 from pipeline.measure.outcomes import Outcomes
+from pipeline.measure.power import POWER
 from pipeline.measure.ranking import group_aucs
 from pipeline.measure.simultaneous import hardest_pair, least_detectable, simultaneous_gap
 from pipeline.reports import Detectable, Estimate, Gap, GroupScore
 
 Metric = Literal["accuracy", "selection_rate", "true_positive_rate", "false_positive_rate"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
-POWER = 0.8  # at which the least detectable gap is stated, the customary one (Cohen 1988)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def group_scores(
         for target in targets(outcomes):
             rates = _rates(outcomes, member, target, bootstrap.confidence)
             positive = outcomes.labels == target
-            chances = outcomes.probabilities[:, target]
+            of_target = outcomes.probabilities[:, target]
             scores.append(
                 GroupScore(
                     value=value,
@@ -68,7 +68,7 @@ def group_scores(
                     rows=int(member.sum()),
                     positives=int((member & positive).sum()),
                     **rates,
-                    **group_aucs(chances, positive, member, bootstrap.confidence),
+                    **group_aucs(of_target, positive, member, bootstrap.confidence),
                     **calibrated,
                 )
             )

@@ -10,11 +10,11 @@ import numpy as np
 from scipy import special, stats
 
 from pipeline.measure.intervals import Bootstrap, percentile, resample_weights, undefined
+from pipeline.measure.power import POWER
 from pipeline.measure.ranking import auc
 from pipeline.reports import Estimate, Membership
 
 FALSE_POSITIVE_RATE = 0.01
-_POWER = 0.8
 
 
 def draw_halves(shadows: int, rows: int, seed: int) -> np.ndarray:
@@ -111,4 +111,4 @@ def _detectable(members: int, others: int, level: float) -> float:
     """Return the least rise above 1% that is found with 80% power, by the normal approximation."""
     rate = FALSE_POSITIVE_RATE
     error = math.sqrt(rate * (1 - rate) * (1 / members + 1 / others))
-    return float(stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(_POWER)) * error
+    return float(stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(POWER)) * error

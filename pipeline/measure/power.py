@@ -4,7 +4,7 @@ import math
 
 from scipy import stats
 
-POWER = 0.8  # four times in five
+POWER = 0.8  # four times in five, the customary one (Cohen 1988)
 
 
 def detectable(standard_error: float, confidence: float, freedom: float = math.inf) -> float:

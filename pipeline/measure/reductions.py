@@ -46,18 +46,22 @@ def fit_reduction(
 
 
 def fit_thresholds(
-    chances: np.ndarray, labels: np.ndarray, groups: np.ndarray, constraint: Constraint, seed: int
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    constraint: Constraint,
+    seed: int,
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Fit a threshold a group to P(label 1) (N,) of training rows (Hardt et al. 2016, section 4).
 
     Returns:
-        From chances and groups to labels (N,). A group that the fit did not see has the threshold
-        0.5, which the chances were made for.
+        From such probabilities and groups to labels (N,). A group that the fit did not see has the
+        threshold 0.5, which the head was fitted for.
     """
     chosen = ThresholdOptimizer(
-        estimator=_Chances(), constraints=constraint, prefit=True, predict_method="predict"
+        estimator=_Scores(), constraints=constraint, prefit=True, predict_method="predict"
     )
-    chosen.fit(chances[:, None], labels, sensitive_features=groups)
+    chosen.fit(probabilities[:, None], labels, sensitive_features=groups)
     known = np.unique(groups)
 
     def answer(asked: np.ndarray, of: np.ndarray) -> np.ndarray:
@@ -72,10 +76,10 @@ def fit_thresholds(
     return answer
 
 
-class _Chances(BaseEstimator):
+class _Scores(BaseEstimator):
     """What fairlearn takes for a fitted estimator: its one column is the score."""
 
-    def fit(self, *_: Any) -> "_Chances":
+    def fit(self, *_: Any) -> "_Scores":
         """Do nothing; fairlearn looks for it."""
         return self
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pydantic
 
 from pipeline import files, layout
-from pipeline.errors import InputError, nearest
+from pipeline.errors import InputError, nearest, plain_message
 from pipeline.params.base import Section
 from pipeline.params.data import (
     CanaryParams,
@@ -160,7 +160,7 @@ def _explain(problem: Any) -> str:
         return f"{key}: unknown key{nearest(str(location[-1]), _keys_beside(location))}"
     if problem["type"] == "missing":
         return f"{key}: missing; add it"
-    return f"{key}: {problem['msg']} (got {problem['input']!r})"
+    return f"{key}: {plain_message(problem)} (got {problem['input']!r})"
 
 
 def _keys_beside(location: list[Any]) -> list[str]:

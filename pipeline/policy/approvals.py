@@ -1,51 +1,29 @@
-"""Approvals: where policy.yaml asks for a person, that person's word on one bundle.
+"""Approvals: a person's answer on one bundle, where policy.yaml requires one.
 
-A word is for one bundle under one policy. It is signed by the approver's key where policy.yaml has
-``require_signature``; elsewhere a form suffices, and a signature that is there must hold.
+An answer is for one bundle under one policy. Where policy.yaml has ``require_signature`` it must be
+signed by the approver's key; elsewhere it need not be, but a signature that is given must be valid.
 """
 
-import json
-from typing import Literal, Self
+from typing import ClassVar, Literal
 
-import pydantic
-
-from pipeline.params import Section
-from pipeline.policy import waivers
 from pipeline.policy.persons import is_same_person
 from pipeline.policy.rules import Policy
+from pipeline.policy.statements import Sha256, Statement
 
-Word = Literal["approve", "reject"]
-
-_PURPOSE = b"charter approval 1\n"  # a signature for something else is none for this
-_Words = pydantic.Field(min_length=1, pattern=r"\S")
-_Sha256 = pydantic.Field(pattern=r"^[0-9a-f]{64}$")
+Answer = Literal["approve", "reject"]
 
 
-class Approval(Section):
-    """What an approver says of a bundle."""
+class Approval(Statement):
+    """An approver's answer on a bundle."""
 
-    bundle: str = _Sha256  # in its report.json, `digest`
-    policy_digest: str = _Sha256  # of the policy.yaml under which the gate passes it
-    author: str = _Words  # who made the commit that the bundle is of
-    approver: str = _Words  # a name of policy.yaml's `approvers`, another than the author
-    decision: Word
-    reason: str = _Words
-    signature: str = ""  # by the approver's key, over all the rest; base64
+    purpose: ClassVar[bytes] = b"charter approval 1\n"
 
-    @pydantic.model_validator(mode="after")
-    def _has_two_persons(self) -> Self:
-        if is_same_person(self.author, self.approver):
-            raise ValueError(f"the approver must be another person than the author, {self.author}")
-        return self
-
-    def message(self) -> bytes:
-        """Return the bytes that are signed."""
-        said = self.model_dump(mode="json", exclude={"signature"})
-        return _PURPOSE + json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
+    policy_digest: str = Sha256  # of the policy.yaml under which the gate passes it
+    decision: Answer
 
 
 def refusal(approval: Approval, policy: Policy, bundle: str, author: str) -> str:
-    """Return why a word does not hold for a bundle of this author; empty where it does."""
+    """Return why an answer is not valid for a bundle of this author; empty where it is."""
     if approval.bundle != bundle:
         return f"it is for the bundle {approval.bundle[:12]}, not {bundle[:12]}"
     if approval.policy_digest != policy.digest:
@@ -55,6 +33,6 @@ def refusal(approval: Approval, policy: Policy, bundle: str, author: str) -> str
     if approval.approver not in policy.approvers:
         return f"{approval.approver} is not among policy.yaml's approvers"
     asked = policy.require_signature or approval.signature
-    if asked and not waivers.is_signed(approval, policy.approvers[approval.approver]):
+    if asked and not approval.is_signed_by(policy.approvers[approval.approver]):
         return f"it is not signed by {approval.approver}'s key"
     return ""

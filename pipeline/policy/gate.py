@@ -24,7 +24,7 @@ from pipeline.policy.evidence import (
     refuse_parts,
 )
 from pipeline.policy.families import adjust_families, read_p_value
-from pipeline.policy.groups import compare_nothing, say_left_out
+from pipeline.policy.groups import explain_left_out, has_too_few_groups
 from pipeline.policy.rules import Policy, Rule, Severity
 from pipeline.policy.waivers import Waiver
 from pipeline.reports import Estimate, Report
@@ -108,12 +108,12 @@ class Decision(Report):
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         lines += [f"does not apply: {rule}" for rule in self.not_applicable]
         lines += [f"warning: {reason}" for reason in self.warnings()]
-        lines += tell_circumstances(self)
+        lines += describe_circumstances(self)
         lines += [f"refused: {reason}" for reason in self.reasons()]
         return "\n".join([*lines, f"the gate {'passes' if self.promote else 'refuses'} it"])
 
 
-def tell_circumstances(decision: Decision) -> list[str]:
+def describe_circumstances(decision: Decision) -> list[str]:
     """Return each waiver as a line: who let what pass, until when, and why; then other warnings."""
     told = [
         f"waived: {each.rule} by {each.approver} until {each.expires}: {each.reason};"
@@ -208,12 +208,12 @@ def _judge_holders(rule: Rule, holders: tuple[Any, ...], judged: RuleVerdict) ->
     """
     try:
         refuse_parts(holders)
-        told = say_left_out(holders, rule.groups)
+        told = explain_left_out(holders, rule.groups)
     except MissingEvidenceError as missing:
         return _verdict(rule, "not_evaluated", "nothing", f"{rule.metric}: {missing}")
     if judged.verdict == "fail" or not told:
         return judged
-    sound = judged.verdict != "not_evaluated" or compare_nothing(holders)
+    sound = judged.verdict != "not_evaluated" or has_too_few_groups(holders)
     reason = f"{rule.metric}: {told}"
     return _verdict(rule, "not_evaluated", "nothing", reason, group_left_out=sound)
 

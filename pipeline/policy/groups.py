@@ -12,7 +12,7 @@ from pipeline.policy.evidence import MissingEvidenceError
 _COMPARED = "groups_compared"
 
 
-def say_left_out(holders: Sequence[Any], groups: Sequence[str]) -> str:
+def explain_left_out(holders: Sequence[Any], groups: Sequence[str]) -> str:
     """Return which groups were not compared, and why; empty where all that must be were.
 
     ``holders`` are what holds a figure, a gap among them or none; ``groups`` are those that must be
@@ -27,8 +27,8 @@ def say_left_out(holders: Sequence[Any], groups: Sequence[str]) -> str:
     return "; ".join(filter(None, (_say(gap, groups) for gap in gaps)))
 
 
-def compare_nothing(holders: Sequence[Any]) -> bool:
-    """Return whether a gap among these is undefined, as fewer than two groups have the rows."""
+def has_too_few_groups(holders: Sequence[Any]) -> bool:
+    """Return whether a gap is undefined because fewer than two groups have enough rows."""
     compared = [gap[_COMPARED] for gap in _gaps(holders)]
     return any(isinstance(each, list | tuple) and len(each) < 2 for each in compared)
 

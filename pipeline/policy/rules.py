@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import pydantic
 
 from pipeline import files, layout, reports
-from pipeline.errors import InputError, nearest
+from pipeline.errors import InputError, nearest, plain_message
 from pipeline.params import Section, tuples
 from pipeline.policy.evidence import BOUNDS, parse_path
 from pipeline.policy.references import REFERENCES
@@ -187,5 +187,6 @@ def _explain(problem: Any, rules: Any) -> str:
         return f"{key}: unknown key{nearest(str(location[-1]), known)}"
     if problem["type"] == "missing":
         return f"{key}: missing; add it"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" + ("" if len(location) < 3 else f" (got {problem['input']!r})")
+    return f"{key}: {plain_message(problem)}" + (
+        "" if len(location) < 3 else f" (got {problem['input']!r})"
+    )

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pydantic
 
 from pipeline import files, layout
-from pipeline.errors import InputError
+from pipeline.errors import InputError, first_problem
 from pipeline.reports.audit import AuditReport, Counterfactual, Detectable, Gap, GroupScore
 from pipeline.reports.base import Estimate, Report
 from pipeline.reports.behaviour import Behaviour
@@ -143,6 +143,5 @@ def parse(kind: type[R], raw: Any, where: str, stage: str) -> R:
     try:
         return kind.model_validate_json(json.dumps(raw))
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{where}: {key}: {first['msg']}; run `dvc repro {stage}`") from error
+        key, problem = first_problem(error)
+        raise InputError(f"{where}: {key}: {problem}; run `dvc repro {stage}`") from error

@@ -19,14 +19,13 @@ from pipeline.measure.intervals import Bootstrap, wilson
 from pipeline.measure.outcomes import Outcomes
 from pipeline.params import ExportParams
 from pipeline.reports import Exported, ExportReport, FinetuneReport
-from pipeline.stages._shipped import shipped_model, shipped_tokenizer
+from pipeline.stages._shipped import MAX_DIFFERENCE, shipped_model, shipped_tokenizer
 from pipeline.stages.audits import columns, groups
 from pipeline.stages.audits.tested import Tested, read_tested
 from pipeline.track import Track
 
 FILES = {"onnx": "onnx/model.onnx", "int8": "onnx/model_int8.onnx"}  # as the hub names them
 _WRITE = {"onnx": onnx_format.write_onnx, "int8": onnx_format.write_int8}
-MAX_DIFFERENCE = 1e-3  # of a probability, in float32: more is no rounding
 _TIMED_TEXTS, _TIMED_ROUNDS = 32, 5
 
 

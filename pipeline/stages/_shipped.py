@@ -10,6 +10,8 @@ from pipeline.encoder.loading import load_encoder
 from pipeline.encoder.tokenizer import load_tokenizer
 from pipeline.reports import FeaturesReport, FinetuneReport
 
+MAX_DIFFERENCE = 1e-3  # of a probability in float32: what differs by more is not rounding
+
 
 def shipped_model(finetuned: FinetuneReport) -> Any:
     """Return the encoder with its head, or in mode full the model that was fine-tuned.

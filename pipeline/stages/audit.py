@@ -29,11 +29,11 @@ from pipeline.track import Track, timed
 OUT = layout.stage_dir("audit")
 
 
-class Asked(NamedTuple):
-    """What the language model prefers and remembers, where it is good enough to be asked."""
+class LanguageModelFindings(NamedTuple):
+    """What the language model prefers and remembers, if it is good enough for that to mean much."""
 
     competent: bool
-    why: str  # it is or is not
+    why: str  # it is competent or not
     pairs: PairScore | None
     preferred: IntrinsicReport
     privacy: PrivacyReport
@@ -63,40 +63,40 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         explained = explanation.explain(tested, params, bootstrap, track)
     with timed(track, "privacy_s"):
         attacked = privacy.audit_privacy(params, bootstrap, track)
-    asked = _ask_language_model(attacked, params, bootstrap, track)
+    of_model = _audit_language_model(attacked, params, bootstrap, track)
     return AuditReport(
         groups=scores,
         group_sources={name: column.source for name, column in chosen.items()},
         gaps=gaps,
         counterfactuals=swaps,
         behaviour=behaved,
-        crows_pairs=asked.pairs,
-        intrinsic=asked.preferred,
+        crows_pairs=of_model.pairs,
+        intrinsic=of_model.preferred,
         mitigation=compared,
         explanation=explained,
-        privacy=asked.privacy,
-        competent=asked.competent,
-        competence=asked.why,
+        privacy=of_model.privacy,
+        competent=of_model.competent,
+        competence=of_model.why,
         benchmark_digests=intrinsic.benchmark_digests() | preferences.digests(),
     )
 
 
-def _ask_language_model(
+def _audit_language_model(
     attacked: PrivacyReport, params: AuditParams, bootstrap: Bootstrap, track: Track
-) -> Asked:
-    """Ask for what it prefers, and what it remembers: that goes into the report of privacy."""
+) -> LanguageModelFindings:
+    """Find what the model prefers, and what it remembers, which is added to the privacy report."""
     with timed(track, "competence_s"):
         competent, why = intrinsic.judge_competence(
             intrinsic.read_pretrained(), params.competence_nats
         )
-        asker = preferences.load_asker(params, track, OUT) if competent else None
+        lm = preferences.load_language_model(params, track, OUT) if competent else None
     with timed(track, "canaries_s"):
-        exposed = canaries.add_canaries(attacked, asker)
-    if asker is None:
+        exposed = canaries.add_canaries(attacked, lm)
+    if lm is None:
         refused = preferences.refuse(preferences.INCOMPETENT)
-        return Asked(competent, why, None, refused, exposed)
+        return LanguageModelFindings(competent, why, None, refused, exposed)
     with timed(track, "crows_pairs_s"):
-        pairs = intrinsic.score_pairs(asker.model, asker.tokenizer, params, track, OUT)
+        pairs = intrinsic.score_pairs(lm.model, lm.tokenizer, params, track, OUT)
     with timed(track, "other_benchmarks_s"):
-        preferred = preferences.measure(asker, bootstrap)
-    return Asked(competent, why, pairs, preferred, exposed)
+        preferred = preferences.measure(lm, bootstrap)
+    return LanguageModelFindings(competent, why, pairs, preferred, exposed)

@@ -12,11 +12,10 @@ from pipeline.encoder.tokenizer import save_tokenizer
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
 from pipeline.reports import STAGE_REPORTS, BundleReport, ExportReport, FinetuneReport
-from pipeline.stages._shipped import shipped_model, shipped_tokenizer
+from pipeline.stages._shipped import MAX_DIFFERENCE, shipped_model, shipped_tokenizer
 from pipeline.track import Track
 
 OUT = layout.stage_dir("bundle")
-MAX_DIFFERENCE = 1e-3  # of a probability: more is no rounding, and nothing is bundled
 SBOM = "sbom.cdx.json"
 DOCUMENTS = {  # of build/report -> in the bundle
     "model_card.md": "README.md",

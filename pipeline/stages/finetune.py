@@ -14,7 +14,7 @@ from pipeline.encoder.assemble import check_head
 from pipeline.encoder.classifier import sequence_logits
 from pipeline.encoder.digest import encoder_digest
 from pipeline.encoder.features import check_length, tokenise
-from pipeline.encoder.fitting import Best, Told, check_labels
+from pipeline.encoder.fitting import Best, OnEpoch, check_labels
 from pipeline.encoder.full import Texts, finetune_full, load_classifier
 from pipeline.encoder.head import save_head
 from pipeline.encoder.loading import load_config
@@ -119,7 +119,7 @@ def _train_head(task: Task, track: Track) -> Trained:
             "choose another or none"
         )
     head, best, shift = fit_mitigated(
-        method, material, len(task.labels), task.params, _teller(frozen.epochs, track)
+        method, material, len(task.labels), task.params, _report_epochs(frozen.epochs, track)
     )
     save_head(head, OUT)
     parameters = sum(weights.numel() for weights in head.parameters())
@@ -138,7 +138,7 @@ def _train_model(task: Task, track: Track) -> Trained:
     model = load_classifier(_encoder(), task.labels, task.params.seed, full.dropout)
     best = finetune_full(
         *(model, train, validation, task.params),
-        told=_teller(full.epochs, track),
+        on_epoch=_report_epochs(full.epochs, track),
         progress=lambda done, total: track.progress(done, total, "steps"),
     )
     logits = sequence_logits(model, validation.ids, _BATCH_TOKENS)
@@ -148,12 +148,12 @@ def _train_model(task: Task, track: Track) -> Trained:
     return Trained(model.num_parameters(), best, shift, encoder_digest(model))
 
 
-def _teller(epochs: int, track: Track) -> Told:
-    """Return a function that tells the tracker of an epoch."""
+def _report_epochs(epochs: int, track: Track) -> OnEpoch:
+    """Return the callback that sends each epoch to the tracker."""
 
-    def tell(point: FinetunePoint) -> None:
+    def report(point: FinetunePoint) -> None:
         values = point.model_dump(exclude={"epoch"})
         track.metrics(values, point.epoch)
         track.progress(min(point.epoch, epochs), epochs, "epochs", **values)
 
-    return tell
+    return report

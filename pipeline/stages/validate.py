@@ -17,7 +17,7 @@ from pipeline import layout, reports
 from pipeline.adapters import expectations, parquet, sources
 from pipeline.errors import InputError
 from pipeline.params import ValidateParams
-from pipeline.text import checks, near, overlap, tables, wholes
+from pipeline.text import aggregates, checks, near, overlap, tables
 from pipeline.text.checks import Failures, Table
 from pipeline.text.normal import normalise
 from pipeline.text.words import I64, Words, split_words
@@ -90,18 +90,20 @@ def run(params: ValidateParams, track: Track) -> reports.ValidateReport:
 
 def profile_labelled(params: ValidateParams, track: Track) -> Checked:
     """Profile the labelled rows."""
-    with near.Signed(layout.STATE) as signed:
-        table = tables.profile_labelled(_numbered(_read("labelled", params, track)), params, signed)
-        return Checked(table, checks.find_failures(table, signed, params))
+    with near.SignatureStore(layout.STATE) as signatures:
+        table = tables.profile_labelled(
+            _numbered(_read("labelled", params, track)), params, signatures
+        )
+        return Checked(table, checks.find_failures(table, signatures, params))
 
 
 def profile_corpus(params: ValidateParams, track: Track, labelled: Checked) -> Checked:
     """Profile the documents, looking in them for the words of the labelled rows that are kept."""
     index = overlap.index_runs(_kept_words(labelled, params, track), params.contamination_words)
-    with near.Signed(layout.STATE) as signed:
+    with near.SignatureStore(layout.STATE) as signatures:
         rows = _numbered(_read("corpus", params, track))
-        table = tables.profile_corpus(rows, params, signed, index)
-        return Checked(table, checks.find_failures(table, signed, params), labelled.table)
+        table = tables.profile_corpus(rows, params, signatures, index)
+        return Checked(table, checks.find_failures(table, signatures, params), labelled.table)
 
 
 def judge(params: ValidateParams, found: list[Checked], track: Track) -> list[reports.Expectation]:
@@ -110,7 +112,7 @@ def judge(params: ValidateParams, found: list[Checked], track: Track) -> list[re
     outcomes: list[reports.Expectation] = []
     for checked in found:
         outcomes += _judge_rows(params, checked, suites)
-        outcomes += _judge_whole(params, checked, suites)
+        outcomes += _judge_aggregates(params, checked, suites)
     suites.write_docs(layout.DATA_DOCS)
     track.artifact(layout.DATA_DOCS)
     return outcomes
@@ -219,18 +221,18 @@ def _judge_rows(
         )
 
 
-def _judge_whole(
+def _judge_aggregates(
     params: ValidateParams, checked: Checked, suites: expectations.Suites
 ) -> Iterator[reports.Expectation]:
     """Judge what is expected of the rows that are kept, as a whole."""
     table, kept = checked.table, checked.failures.kept
     wanted = checks.expectations_of(table.name, params.severity) if kept.any() else []
     for check in (name for name in wanted if name in checks.OF_A_TABLE):
-        whole = wholes.measure(check, table, kept, params)
-        names, values = list(whole.figures), list(whole.figures.values())
+        found = aggregates.measure(check, table, kept, params)
+        names, values = list(found.figures), list(found.figures.values())
         columns = {"name": names, "figure": np.array(values, np.float64)}
         rules = {
-            check: expectations.between("figure", low=whole.low),
+            check: expectations.between("figure", low=found.low),
             "defined": expectations.not_null("figure"),
         }
         results = suites.evaluate(f"{table.name} {check}", columns, rules)
@@ -239,9 +241,9 @@ def _judge_whole(
             table=table.name,
             severity=params.severity[check],
             passed=results[check].passed and results["defined"].passed,
-            unexpected=whole.unexpected,
-            checked=whole.checked,
-            detail=whole.detail,
+            unexpected=found.unexpected,
+            checked=found.checked,
+            detail=found.detail,
         )
 
 

@@ -121,7 +121,9 @@ def expectations_of(table: str, severity: Mapping[str, str]) -> list[str]:
     return [name for name in (*OF_A_ROW, *OF_A_TABLE) if name in severity and name not in not_of_it]
 
 
-def find_failures(table: Table, signed: near.Signed, params: ValidateParams) -> Failures:
+def find_failures(
+    table: Table, signatures: near.SignatureStore, params: ValidateParams
+) -> Failures:
     """Return the rows that fail each expectation of a row."""
     rows: dict[str, Mask] = {}
     clashes: dict[str, I64] = {}
@@ -129,7 +131,7 @@ def find_failures(table: Table, signed: near.Signed, params: ValidateParams) -> 
     for name in expectations_of(table.name, params.severity):
         if name in OF_A_TABLE:
             continue
-        clash = _clashes(name, table, signed, params, kept)
+        clash = _clashes(name, table, signatures, params, kept)
         if clash is not None:
             clashes[name] = clash
         rows[name] = _own_failures(name, table, params) if clash is None else clash >= 0
@@ -154,7 +156,7 @@ def _own_failures(name: str, table: Table, params: ValidateParams) -> Mask:
 
 
 def _clashes(
-    name: str, table: Table, signed: near.Signed, params: ValidateParams, kept: Mask
+    name: str, table: Table, signatures: near.SignatureStore, params: ValidateParams, kept: Mask
 ) -> I64 | None:
     ids = table.profile.ids
     if name == "conflicting_label":
@@ -163,7 +165,7 @@ def _clashes(
         return find_duplicates(ids, kept)
     if name == "near_duplicate":
         compared = kept & (table.profile.words > 0)
-        return near.find_near(signed, compared, params.near_duplicate_jaccard)
+        return near.find_near(signatures, compared, params.near_duplicate_jaccard)
     return np.where(kept, table.leaks, -1) if name == "contamination" else None
 
 

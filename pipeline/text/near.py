@@ -30,8 +30,8 @@ _ROW_BYTES = 2 * HASHES
 _CHUNK_ROWS = 1 << 14  # signatures in memory at a time
 
 
-def sign(words: Words) -> Signatures:
-    """Return the signature of each text, (D, HASHES); a text of no words has all bits set.
+def minhash(words: Words) -> Signatures:
+    """Return the MinHash signature of each text, (D, HASHES); all bits are set for one of no words.
 
     A text of fewer words than a shingle has one shingle: itself.
     """
@@ -46,15 +46,15 @@ def sign(words: Words) -> Signatures:
     return signatures
 
 
-class Signed:
-    """Signatures of any number of texts, in a file without a name that is gone at the end."""
+class SignatureStore:
+    """The signatures of any number of texts, in a nameless temporary file."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - `__exit__` closes it
         self.rows = 0
 
-    def __enter__(self) -> "Signed":
+    def __enter__(self) -> "SignatureStore":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -87,16 +87,16 @@ class Signed:
             yield start, np.frombuffer(read, np.uint16).reshape(-1, HASHES)
 
 
-def find_near(signed: Signed, compared: npt.NDArray[np.bool_], jaccard: float) -> I64:
+def find_near(signatures: SignatureStore, compared: npt.NDArray[np.bool_], jaccard: float) -> I64:
     """Return for each row an earlier row whose estimated similarity is at least ``jaccard``, or -1.
 
     Only rows ``compared`` take part. In each band's bucket the first row stands for the bucket, so
     that the work is linear in the rows.
     """
     rows = np.flatnonzero(compared)
-    near = np.full(signed.rows, -1, np.int64)
+    near = np.full(signatures.rows, -1, np.int64)
     for band in range(_BANDS):
-        keys = signed.band(band)[rows]
+        keys = signatures.band(band)[rows]
         order = np.argsort(keys, kind="stable")
         ordered = keys[order]
         first_at = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
@@ -105,7 +105,7 @@ def find_near(signed: Signed, compared: npt.NDArray[np.bool_], jaccard: float) -
         members = rows[order]
         open_pairs = (members != leaders) & (near[members] < 0)
         members, leaders = members[open_pairs], leaders[open_pairs]
-        alike = _agreement(signed, members, leaders) >= jaccard
+        alike = _agreement(signatures, members, leaders) >= jaccard
         near[members[alike]] = leaders[alike]
     return near
 
@@ -133,7 +133,9 @@ def _band_keys(band: Signatures) -> U64:
     return keys
 
 
-def _agreement(signed: Signed, rows: I64, others: I64) -> npt.NDArray[np.float64]:
+def _agreement(signatures: SignatureStore, rows: I64, others: I64) -> npt.NDArray[np.float64]:
     chunks = (slice(at, at + _CHUNK_ROWS) for at in range(0, len(rows), _CHUNK_ROWS))
-    parts = [(signed.take(rows[at]) == signed.take(others[at])).mean(axis=1) for at in chunks]
+    parts = [
+        (signatures.take(rows[at]) == signatures.take(others[at])).mean(axis=1) for at in chunks
+    ]
     return np.concatenate(parts) if parts else np.zeros(0)

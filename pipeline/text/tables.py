@@ -24,13 +24,13 @@ UNKNOWN_GROUP = "unknown"  # for a null or "" in a group column
 
 
 def profile_labelled(
-    batches: Iterable[NumberedRows], params: ValidateParams, signed: near.Signed
+    batches: Iterable[NumberedRows], params: ValidateParams, signatures: near.SignatureStore
 ) -> Table:
     """Return the table of labelled rows: their labels and the groups that ``params`` names.
 
-    Their signatures, in the rows' order, are added to ``signed``.
+    Their signatures, in the rows' order, are added to ``signatures``.
     """
-    table = _Gathered(params, signed)
+    table = _Gathered(params, signatures)
     for file, numbers, rows in batches:
         labels = [parse_label(row["label"], params.labels) for row in rows]
         names = [
@@ -45,14 +45,14 @@ def profile_labelled(
 def profile_corpus(
     batches: Iterable[NumberedRows],
     params: ValidateParams,
-    signed: near.Signed,
+    signatures: near.SignatureStore,
     index: dict[int, overlap.Runs],
 ) -> Table:
     """Return the table of documents; ``index`` holds the labelled words to look for in them.
 
-    Their signatures, in the rows' order, are added to ``signed``.
+    Their signatures, in the rows' order, are added to ``signatures``.
     """
-    table = _Gathered(params, signed, index)
+    table = _Gathered(params, signatures, index)
     for file, numbers, rows in batches:
         sources = [source_of(row, file) for row in rows]
         table.add(file, numbers, rows, [-1] * len(rows), {"source": sources})
@@ -145,11 +145,11 @@ class _Gathered:
     def __init__(
         self,
         params: ValidateParams,
-        signed: near.Signed,
+        signatures: near.SignatureStore,
         index: dict[int, overlap.Runs] | None = None,
     ) -> None:
         self._max_chars = params.max_chars
-        self._signed = signed
+        self._signatures = signatures
         self._index = index or {}
         self._columns: dict[str, _Codes] = {}
         self._parts: list[dict[str, Any]] = []
@@ -164,7 +164,7 @@ class _Gathered:
         columns: dict[str, list[str]],
     ) -> None:
         profile, words = profile_texts([text_of(row) for row in rows], self._max_chars)
-        self._signed.add(near.sign(words))
+        self._signatures.add(near.minhash(words))
         for name, values in {"": [file] * len(rows), **columns}.items():
             self._columns.setdefault(name, _Codes()).add(values)
         self._rated = self._rated or any(row.get("rating") is not None for row in rows)

@@ -65,7 +65,7 @@ def test_a_signature_by_another_key_or_that_is_none_does_not_hold(
 ) -> None:
     signature = bundle / files.SIGNATURE
     signing.sign(bundle, Keys(tmp_path, "other").private)
-    with pytest.raises(InputError, match=r"model\.sig: does not hold"):
+    with pytest.raises(InputError, match=r"model\.sig: is not valid"):
         signing.check(bundle, required=False)
     signing.sign(bundle, keys.private)
     whole = signature.read_text()
@@ -77,7 +77,7 @@ def test_a_signature_by_another_key_or_that_is_none_does_not_hold(
         whole.replace('"sig":"', '"sig":"AA'),
     ):
         signature.write_text(spoilt)
-        with pytest.raises(InputError, match=r"model\.sig: does not hold"):
+        with pytest.raises(InputError, match=r"model\.sig: is not valid"):
             signing.check(bundle, required=False)
 
 

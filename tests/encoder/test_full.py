@@ -33,9 +33,11 @@ def _ignore(point: FinetunePoint) -> None:
     del point
 
 
-def _train(model_dir: Path, params: FinetuneParams, **told: Any) -> tuple[Any, Best]:
+def _train(model_dir: Path, params: FinetuneParams, **given: Any) -> tuple[Any, Best]:
     model = load_classifier(model_dir, LABELS, params.seed, params.full.dropout)
-    best = finetune_full(model, _texts(150, 0), _texts(60, 1), params, **{"told": _ignore} | told)
+    best = finetune_full(
+        model, _texts(150, 0), _texts(60, 1), params, **{"on_epoch": _ignore} | given
+    )
     return model, best
 
 
@@ -72,7 +74,7 @@ def test_padding_is_masked_in_training(model_dir: Path) -> None:
             weights.mul_(5)  # new weights are so small that a text hardly matters
     alone = [torch.from_numpy(sequence_logits(model, [ids], 100)) for ids in train.ids]
     expected = torch.nn.functional.cross_entropy(torch.cat(alone), train.labels)
-    best = finetune_full(model, train, _texts(60, 1), params, told=_ignore)
+    best = finetune_full(model, train, _texts(60, 1), params, on_epoch=_ignore)
     assert best.curve[0].train_loss == pytest.approx(float(expected), rel=1e-5)
 
 

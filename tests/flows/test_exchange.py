@@ -12,7 +12,7 @@ import pytest
 import workspace
 from moto.server import ThreadedMotoServer
 
-from flows import exchange, graph, sameness
+from flows import exchange, graph, snapshot
 from pipeline.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -72,9 +72,9 @@ def test_a_stage_done_in_one_clone_is_restored_in_another_and_never_done_again(
     for stage in GRAPH:
         monkeypatch.chdir(host)
         assert not exchange.restore(stage)
-        sent = sameness.texts()
+        sent = snapshot.files()
         monkeypatch.chdir(worker)
-        sameness.write(sent)
+        snapshot.write(sent)
         exchange.pull_inputs(stage)
         dvc(worker, "repro", "--quiet", "--single-item", "--pull", stage)
         exchange.push(stage)
@@ -96,9 +96,9 @@ def test_stale_inputs_of_a_worker_are_replaced(
     dvc(host, "add", "--quiet", "data")
     monkeypatch.chdir(host)
     exchange.push()
-    sent = sameness.texts()
+    sent = snapshot.files()
     monkeypatch.chdir(worker)
-    sameness.write(sent)
+    snapshot.write(sent)
     exchange.pull_inputs("validate")
     assert (worker / "data" / "rows.txt").read_text() == "newer\n"
 
@@ -121,10 +121,10 @@ def test_a_file_that_is_not_committed_is_named_unless_it_is_sent(
     clone = machines.build(tmp_path, str(tmp_path), GRAPH)
     monkeypatch.chdir(clone)
     (clone / "params.yaml").write_text((clone / "params.yaml").read_text() + "# small\n")
-    assert sameness.commit() == workspace.run(clone, "git", "rev-parse", "HEAD").stdout.strip()
+    assert snapshot.commit() == workspace.run(clone, "git", "rev-parse", "HEAD").stdout.strip()
     (clone / "toy.py").write_text("")
     with pytest.raises(InputError, match=r"^toy\.py: not as committed"):
-        sameness.commit()
+        snapshot.commit()
 
 
 def test_without_a_remote_the_command_that_adds_one_is_named(
@@ -140,6 +140,6 @@ def test_a_file_that_is_not_sent_to_workers_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"\.\./\.bashrc: not a file that is sent"):
-        sameness.write({"../.bashrc": "x"})
+    with pytest.raises(InputError, match=r"\.\./\.bashrc: workers accept only"):
+        snapshot.write({"../.bashrc": "x"})
     assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import Artifact
 from prefect.testing.utilities import prefect_test_harness
 
-from flows import promote, score, server
+from flows import champion, score, server
 from pipeline import decisions, publish
 from pipeline.errors import InputError
 from pipeline.params import BundleParams
@@ -80,10 +80,10 @@ def test_a_comparison_is_shown_as_the_command_says_it_and_is_in_the_log(name: st
     before = len(decisions.read())
     Path("unlabelled.jsonl").write_text(json.dumps({"text": "good film"}))
     with pytest.raises(InputError, match=r"unlabelled\.jsonl"):
-        promote.compare(Path("unlabelled.jsonl"))
+        champion.compare(Path("unlabelled.jsonl"))
     lines = [json.dumps({"text": f"good film {n}", "label": n % 2}) for n in range(30)]
     Path("fresh.jsonl").write_text("\n".join(lines))
-    said = promote.compare(Path("fresh.jsonl"))
+    said = champion.compare(Path("fresh.jsonl"))
     assert "difference    " in said
     shown = {each.key: each for each in asyncio.run(_artifacts())}
     assert shown["comparison"].data == f"```\n{said}\n```"

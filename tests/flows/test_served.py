@@ -20,7 +20,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from signing_keys import Keys
 from webhook import Post
 
-from flows import promote, server
+from flows import champion, server
 from pipeline import decisions, publish
 from pipeline.adapters.registry import Registry
 from pipeline.errors import InputError
@@ -33,12 +33,12 @@ SERVE = """
 from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import EntrypointType
-from flows import promote, retrain
+from flows import approve, retrain
 one = ConcurrencyLimitConfig(limit=1, collision_strategy="CANCEL_NEW")
 by = {"entrypoint_type": EntrypointType.MODULE_PATH}
 serve(
     retrain.retrain.to_deployment("retrain", concurrency_limit=one, **by),
-    promote.approve.to_deployment("approve", **by),
+    approve.approve.to_deployment("approve", **by),
 )
 """
 
@@ -205,12 +205,12 @@ def test_promotion_verification_and_rollback_are_flows_that_change_nothing_twice
     """On the champion of the first test, which is the only version."""
     with temporary_settings({PREFECT_API_URL: api.url}):
         before = len(list(decisions.read()))
-        assert not promote.verify().withdrawn
-        assert promote.promote("1").outcome == "already champion"
+        assert not champion.verify().withdrawn
+        assert champion.promote("1").outcome == "already champion"
         with pytest.raises(InputError, match="no champion before it"):
-            promote.rollback("1")
+            champion.rollback("1")
         server.send_the_last()
-    champion = Registry(NAME).at("champion")
-    assert champion is not None
-    assert champion.number == "1"
+    left = Registry(NAME).at("champion")
+    assert left is not None
+    assert left.number == "1"
     assert len(list(decisions.read())) == before

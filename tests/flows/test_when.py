@@ -138,7 +138,7 @@ def test_what_cannot_be_told_retrains_and_says_why(workspace: Path) -> None:
     dvc("remote", "remove", "store")
     answer = when.ask("drift")
     assert answer.run
-    assert "cannot be told: data" in answer.why
+    assert "cannot tell whether the rows have drifted: data" in answer.why
     assert "neither in DVC's cache nor in its remote" in answer.why
     settings = Path("params.yaml").read_text()
     Path("params.yaml").write_text(settings.replace(f"name: {NAME}", "name: nobody"))

@@ -38,14 +38,14 @@ def test_reductions_bring_the_gap_near_their_bound_without_being_told_groups() -
 
 def test_thresholds_by_group_close_the_gap_and_a_new_group_has_the_usual_one() -> None:
     features, labels, groups = _rows()
-    chances = LogisticRegression().fit(features, labels).predict_proba(features)[:, 1]
-    answer = fit_thresholds(chances, labels, groups, "demographic_parity", 1)
-    said = answer(chances, groups)
-    assert _gap(labels, chances > 0.5, groups) > 0.25
+    probabilities = LogisticRegression().fit(features, labels).predict_proba(features)[:, 1]
+    answer = fit_thresholds(probabilities, labels, groups, "demographic_parity", 1)
+    said = answer(probabilities, groups)
+    assert _gap(labels, probabilities > 0.5, groups) > 0.25
     assert _gap(labels, said, groups) < 0.05
-    np.testing.assert_array_equal(said, answer(chances, groups))
+    np.testing.assert_array_equal(said, answer(probabilities, groups))
     new = np.array(["other"] * len(groups))
-    np.testing.assert_array_equal(answer(chances, new), chances > 0.5)
+    np.testing.assert_array_equal(answer(probabilities, new), probabilities > 0.5)
 
 
 @pytest.mark.parametrize("constraint", ["equalized_odds", "demographic_parity"])

@@ -63,7 +63,7 @@ def test_a_signed_waiver_spares_its_rule_until_the_day_it_expires(
     assert decision.waivers() == (signed,)
     assert "waived: near-tfidf by Abe Approver until 2026-12-31" in decision.summary()
     late = waivers.accept([signed], policy, BUNDLE, AUTHOR, TODAY + datetime.timedelta(days=1))
-    assert late == ({}, ("the waiver of near-tfidf does not hold: it expired on 2026-12-31",))
+    assert late == ({}, ("the waiver of near-tfidf is not valid: it expired on 2026-12-31",))
 
 
 @pytest.mark.parametrize("field", sorted(set(Waiver.model_fields)))

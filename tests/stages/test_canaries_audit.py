@@ -12,7 +12,7 @@ from pipeline import params, reports
 from pipeline.params import CanaryParams
 from pipeline.reports import PrivacyReport
 from pipeline.stages.audits import canaries
-from pipeline.stages.audits.preferences import Asker
+from pipeline.stages.audits.preferences import LanguageModel
 from pipeline.text.canaries import draw_canaries
 from pipeline.track import Silent
 
@@ -34,18 +34,18 @@ def plant(drawn: Any) -> None:
     reports.write("tokenise", tokenised.model_copy(update={"canaries": drawn}))
 
 
-def asker(digits: str = "0123456789") -> Asker:
+def language_model(digits: str = "0123456789") -> LanguageModel:
     """An untrained model whose tokenizer knows these digits."""
     section = params.load(ROOT / "params.yaml").audit
     section = section.model_copy(update={"canary_candidates": 19})
-    return Asker(
+    return LanguageModel(
         toy_canaries.model(), toy_canaries.tokenizer(digits), section, Silent(), Path("audit")
     )
 
 
 def test_every_level_is_reported_with_its_secrets_and_how_often_training_met_them() -> None:
     """12 million tokens of a text of 6 million: each is read twice as often as it is planted."""
-    found = canaries.add_canaries(NOTHING, asker())
+    found = canaries.add_canaries(NOTHING, language_model())
     assert found.not_evaluated == NOTHING.not_evaluated
     assert found.canaries
     named = {level.name: level for level in found.canaries.levels}
@@ -54,7 +54,7 @@ def test_every_level_is_reported_with_its_secrets_and_how_often_training_met_the
     assert all(level.exposure.n == 2 for level in named.values())
     assert all(0 <= (level.exposure.point or -1) <= np.log2(20) for level in named.values())
     assert found.canaries.candidates == 19
-    assert canaries.add_canaries(NOTHING, asker()) == found
+    assert canaries.add_canaries(NOTHING, language_model()) == found
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,6 @@ def test_what_was_not_measured_has_a_reason_and_no_figure(
     drawn: Any, digits: str, competent: bool, why: str
 ) -> None:
     plant(drawn)
-    found = canaries.add_canaries(NOTHING, asker(digits) if competent else None)
+    found = canaries.add_canaries(NOTHING, language_model(digits) if competent else None)
     assert found.canaries is None
     assert found.not_evaluated == {**NOTHING.not_evaluated, canaries.CANARIES: why}

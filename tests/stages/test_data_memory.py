@@ -61,9 +61,9 @@ def test_validate_holds_less_of_a_text_than_its_signature(tmp_path: Path) -> Non
     def run(rows: int) -> None:
         batches = ([{"text": text} for text in texts] for texts in make_batches(rows))
         numbered = (("made.jsonl", range(BATCH_ROWS), batch) for batch in batches)
-        with near.Signed(tmp_path) as signed:
-            table = tables.profile_corpus(numbered, section, signed, {})
-            assert checks.find_failures(table, signed, section).kept.sum() == rows
+        with near.SignatureStore(tmp_path) as signatures:
+            table = tables.profile_corpus(numbered, section, signatures, {})
+            assert checks.find_failures(table, signatures, section).kept.sum() == rows
 
     run(ROWS)  # what is made once
     few, many = (peak_bytes(run, rows) for rows in (ROWS, 4 * ROWS))

@@ -78,8 +78,8 @@ def write_winobias() -> None:
 def measure(**changes: Any) -> IntrinsicReport:
     section = params.load().audit.model_copy(update=changes)
     model, tokenizer = scoring.load(layout.stage_dir("pretrain") / "model")
-    asker = preferences.Asker(model, tokenizer, section, Silent(), OUT)
-    return preferences.measure(asker, BOOTSTRAP)
+    lm = preferences.LanguageModel(model, tokenizer, section, Silent(), OUT)
+    return preferences.measure(lm, BOOTSTRAP)
 
 
 def test_unmasked_scores_are_the_share_of_pairs_that_the_scorer_prefers() -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from pipeline.text import near
-from pipeline.text.near import HASHES, Signed, find_near, sign
+from pipeline.text.near import HASHES, SignatureStore, find_near, minhash
 from pipeline.text.words import I64, split_words
 
 THRESHOLD = 0.8
@@ -39,14 +39,14 @@ def make_pairs(count: int) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def signed(tmp_path: Path) -> Iterator[Signed]:
-    with Signed(tmp_path / "work") as opened:
+def signatures(tmp_path: Path) -> Iterator[SignatureStore]:
+    with SignatureStore(tmp_path / "work") as opened:
         yield opened
 
 
-def find(signed: Signed, texts: Sequence[str], compared: npt.NDArray[np.bool_]) -> I64:
-    signed.add(sign(split_words(texts)))
-    return find_near(signed, compared, THRESHOLD)
+def find(signatures: SignatureStore, texts: Sequence[str], compared: npt.NDArray[np.bool_]) -> I64:
+    signatures.add(minhash(split_words(texts)))
+    return find_near(signatures, compared, THRESHOLD)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def pairs() -> list[tuple[str, str]]:
 def test_the_share_of_equal_minima_estimates_jaccard_without_bias(
     pairs: list[tuple[str, str]],
 ) -> None:
-    first = sign(split_words([pair[0] for pair in pairs]))
-    second = sign(split_words([pair[1] for pair in pairs]))
+    first = minhash(split_words([pair[0] for pair in pairs]))
+    second = minhash(split_words([pair[1] for pair in pairs]))
     true = np.array([jaccard(*pair) for pair in pairs])
     errors = (first == second).mean(axis=1) - true
     # Each estimate is binomial of HASHES draws; their mean over the pairs is within 4 deviations.
@@ -68,10 +68,10 @@ def test_the_share_of_equal_minima_estimates_jaccard_without_bias(
 
 
 def test_recall_and_precision_are_those_that_the_docstring_states(
-    pairs: list[tuple[str, str]], signed: Signed
+    pairs: list[tuple[str, str]], signatures: SignatureStore
 ) -> None:
     texts = [text for pair in pairs for text in pair]
-    near = find(signed, texts, np.ones(len(texts), np.bool_))
+    near = find(signatures, texts, np.ones(len(texts), np.bool_))
     true = np.array([jaccard(*pair) for pair in pairs])
     found = near[1::2] == np.arange(0, len(texts), 2)
     assert (true > THRESHOLD + 0.1).sum() > 100
@@ -80,34 +80,36 @@ def test_recall_and_precision_are_those_that_the_docstring_states(
     assert (near[::2] == -1).all()  # the first of a pair has no earlier likeness
 
 
-def test_a_row_that_takes_no_part_is_neither_found_nor_found_like(signed: Signed) -> None:
-    found = find(signed, ["one two three four"] * 3, np.array([False, True, True]))
+def test_a_row_that_takes_no_part_is_neither_found_nor_found_like(
+    signatures: SignatureStore,
+) -> None:
+    found = find(signatures, ["one two three four"] * 3, np.array([False, True, True]))
     assert found.tolist() == [-1, -1, 1]
 
 
-def test_texts_shorter_than_a_shingle_are_compared_whole(signed: Signed) -> None:
+def test_texts_shorter_than_a_shingle_are_compared_whole(signatures: SignatureStore) -> None:
     texts = ["very good", "very good", "very bad", ""]
-    assert find(signed, texts, np.array([True, True, True, False])).tolist() == [-1, 0, -1, -1]
+    assert find(signatures, texts, np.array([True, True, True, False])).tolist() == [-1, 0, -1, -1]
 
 
 def test_signatures_that_are_read_in_chunks_are_those_that_were_added(
-    signed: Signed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    signatures: SignatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Chunks of 7 rows, added 10 at a time: against one array of all."""
     monkeypatch.setattr(near, "_CHUNK_ROWS", 7)
     added = np.random.default_rng(0).integers(0, 1 << 16, (30, HASHES)).astype(np.uint16)
     keys = []
     for start in range(0, 30, 10):
-        signed.add(added[start : start + 10])
-        keys = signed.band(3)  # reading between two additions moves none
+        signatures.add(added[start : start + 10])
+        keys = signatures.band(3)  # reading between two additions moves none
     assert len(set(keys.tolist())) == 30
-    assert (signed.take(np.array([29, 0, 7, 7])) == added[[29, 0, 7, 7]]).all()
-    with Signed(tmp_path) as other:
+    assert (signatures.take(np.array([29, 0, 7, 7])) == added[[29, 0, 7, 7]]).all()
+    with SignatureStore(tmp_path) as other:
         other.add(added[::-1])
         assert other.band(3).tolist() == keys[::-1].tolist()
 
 
 def test_signatures_leave_no_file_behind(tmp_path: Path) -> None:
-    with Signed(tmp_path) as opened:
-        opened.add(sign(split_words(["one two three"])))
+    with SignatureStore(tmp_path) as opened:
+        opened.add(minhash(split_words(["one two three"])))
     assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ from pipeline.measure.counterfactual import Answers
 from pipeline.measure.intervals import Bootstrap
 from pipeline.params import AuditParams
 from pipeline.reports import Behaviour
-from pipeline.stages.audits.counterfactuals import load_asker, write_answers
+from pipeline.stages.audits.counterfactuals import load_classifier, write_answers
 from pipeline.stages.audits.tested import Tested
 from pipeline.text import checklist
 from pipeline.track import Track
@@ -27,7 +27,7 @@ def check_behaviour(
     """Make the tests of ``audit.behaviour``; write behaviour.parquet."""
     if not params.behaviour:
         return ()
-    ask = load_asker(track)
+    classify = load_classifier(track)
     answers: dict[str, tuple[Answers, Answers]] = {}
     for name in params.behaviour:
         change = TESTS[name][1]
@@ -35,7 +35,7 @@ def check_behaviour(
         changed = {row: new for row, text in enumerate(tested.texts) if (new := change(text))}
         rows = list(changed)[: params.max_behaviour_texts]
         before = Answers([tested.texts[row] for row in rows], tested.outcomes.probabilities[rows])
-        answers[name] = before, ask([changed[row] for row in rows])
+        answers[name] = before, classify([changed[row] for row in rows])
     write_answers(answers, folder / "behaviour.parquet")
     return tuple(
         judge_behaviour(name, TESTS[name][0], before, after, bootstrap)

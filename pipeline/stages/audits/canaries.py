@@ -16,7 +16,7 @@ from pipeline.reports import (
     PrivacyReport,
     TokeniseReport,
 )
-from pipeline.stages.audits.preferences import Asker
+from pipeline.stages.audits.preferences import LanguageModel
 from pipeline.text.canaries import draw_secrets
 
 CANARIES = "Planted secrets"
@@ -29,42 +29,42 @@ NO_DIGITS = "the tokenizer has no token for each digit"
 _NAMES = {0: "never", 1: "once"}
 
 
-def add_canaries(attacked: PrivacyReport, asker: Asker | None) -> PrivacyReport:
+def add_canaries(attacked: PrivacyReport, lm: LanguageModel | None) -> PrivacyReport:
     """Return the report with the exposure of planted secrets, or with why there is none.
 
-    ``asker`` is None where the language model is not competent.
+    ``lm`` is None where the language model is not competent.
     """
     tokenised = reports.read(TokeniseReport)
     found, why = None, ""
     if not tokenised.canaries:
         why = OFF
-    elif asker is None:
+    elif lm is None:
         why = INCOMPETENT
     else:
         passes = reports.read(PretrainReport).tokens / tokenised.train_tokens
-        found = measure_canaries(asker, tokenised.canaries, passes)
+        found = measure_canaries(lm, tokenised.canaries, passes)
         why = "" if found else NO_DIGITS
     told = attacked.not_evaluated | ({CANARIES: why} if why else {})
     return attacked.model_copy(update={"canaries": found, "not_evaluated": told})
 
 
 def measure_canaries(
-    asker: Asker, canaries: Sequence[Canary], passes: float
+    lm: LanguageModel, canaries: Sequence[Canary], passes: float
 ) -> CanaryReport | None:
     """Rank each planted secret among others in its place; None where digits are not tokens."""
-    tell, bits = asker.tell("secrets"), []
+    tell, bits = lm.progress_in("secrets"), []
     for place, canary in enumerate(canaries):
-        found = _expose(asker, canary, place)
+        found = _expose(lm, canary, place)
         if found is None:
             return None
         bits.append(found)
         tell(place + 1, len(canaries))
-    return report_canaries(canaries, np.array(bits), asker.params, passes)
+    return report_canaries(canaries, np.array(bits), lm.params, passes)
 
 
-def _expose(asker: Asker, canary: Canary, place: int) -> float | None:
+def _expose(lm: LanguageModel, canary: Canary, place: int) -> float | None:
     """Return the exposure of a secret; its candidates are drawn from a seed of its own."""
-    params, digits = asker.params, len(canary.digits.split())
+    params, digits = lm.params, len(canary.digits.split())
     draw = np.random.default_rng([params.seed, place])
     others = [
         secret
@@ -72,7 +72,7 @@ def _expose(asker: Asker, canary: Canary, place: int) -> float | None:
         if secret != canary.digits
     ]
     texts = [canary.about(secret) for secret in (canary.digits, *others)]
-    scores = scoring.score_secrets(asker.model, asker.tokenizer, texts, digits)
+    scores = scoring.score_secrets(lm.model, lm.tokenizer, texts, digits)
     return None if scores is None else exposure.exposure(float(scores[0]), scores[1:])
 
 

@@ -19,7 +19,7 @@ from pipeline.text import gender_swap, identity_templates, names
 from pipeline.text.names import NamePair
 from pipeline.track import Track
 
-Ask = Callable[[Sequence[str]], Answers]
+Classify = Callable[[Sequence[str]], Answers]
 
 
 def compare_counterfactuals(
@@ -34,12 +34,14 @@ def compare_counterfactuals(
     The terms are gendered words, and names by pairs of groups; of names the answers compared are to
     the text with only the first group's and to it with only the second's.
     """
-    ask = load_asker(track)
+    classify = load_classifier(track)
     limit = params.max_counterfactuals
-    answers = {"gender_swap": _swap_genders(tested, limit, ask)}
-    answers |= {f"names: {pair.name}": _rename(tested, pair, limit, ask) for pair in names.PAIRS}
+    answers = {"gender_swap": _swap_genders(tested, limit, classify)}
+    answers |= {
+        f"names: {pair.name}": _rename(tested, pair, limit, classify) for pair in names.PAIRS
+    }
     compared = identity_templates.comparisons() + names.comparisons()
-    sentences = ask(sorted({text for pair in compared for text in pair.first + pair.second}))
+    sentences = classify(sorted({text for pair in compared for text in pair.first + pair.second}))
     answers |= {
         pair.name: (sentences.of(pair.first), sentences.of(pair.second)) for pair in compared
     }
@@ -50,20 +52,20 @@ def compare_counterfactuals(
     )
 
 
-def load_asker(track: Track) -> Ask:
-    """Load the trained classifier, as a function from texts to its answers."""
+def load_classifier(track: Track) -> Classify:
+    """Load the trained classifier as a function from texts to its answers."""
     model = classifier.load(
         layout.encoder_dir(), layout.stage_dir("finetune"), settings.load().features
     )
 
-    def ask(texts: Sequence[str]) -> Answers:
+    def classify(texts: Sequence[str]) -> Answers:
         said = model.probabilities(texts, lambda done, n: track.progress(done, n, "texts"))
         return Answers(texts, said)
 
-    return ask
+    return classify
 
 
-def _swap_genders(tested: Tested, limit: int | None, ask: Ask) -> tuple[Answers, Answers]:
+def _swap_genders(tested: Tested, limit: int | None, classify: Classify) -> tuple[Answers, Answers]:
     """Answer to the test texts with a gendered word, and to the same with the words swapped.
 
     Rows are sorted by id, which is a hash: the first ``limit`` of them are a random sample.
@@ -71,13 +73,15 @@ def _swap_genders(tested: Tested, limit: int | None, ask: Ask) -> tuple[Answers,
     found = [row for row, text in enumerate(tested.texts) if gender_swap.has_term(text)][:limit]
     texts = [tested.texts[row] for row in found]
     before = Answers(texts, tested.outcomes.probabilities[found])
-    return before, ask([gender_swap.swap(text) for text in texts])
+    return before, classify([gender_swap.swap(text) for text in texts])
 
 
-def _rename(tested: Tested, pair: NamePair, limit: int | None, ask: Ask) -> tuple[Answers, Answers]:
+def _rename(
+    tested: Tested, pair: NamePair, limit: int | None, classify: Classify
+) -> tuple[Answers, Answers]:
     """Answer to the test texts with a name of a pair, as the first group's and as the second's."""
     renamed = [both for text in tested.texts if (both := names.rename(text, pair))][:limit]
-    return ask([first for first, _ in renamed]), ask([second for _, second in renamed])
+    return classify([first for first, _ in renamed]), classify([second for _, second in renamed])
 
 
 def write_answers(answers: Mapping[str, tuple[Answers, Answers]], path: Path) -> None:

@@ -142,7 +142,7 @@ def _fit_heads(bench: Bench, track: Track) -> tuple[dict[Method, Head], dict[str
 
 def _ask_head(method: Method, head: Head, bench: Bench) -> Trial:
     validation, test = (
-        _outcomes(bench, part, _chances(head, bench.samples[part]))
+        _outcomes(bench, part, _probabilities(head, bench.samples[part]))
         for part in ("validation", "test")
     )
     return Trial(method, validation, test)
@@ -168,13 +168,15 @@ def _try_reduction(bench: Bench, constraint: mitigation.Constraint) -> Trial:
 
 def _try_thresholds(head: Head, bench: Bench, constraint: mitigation.Constraint) -> Trial:
     """Choose thresholds by group for the head without mitigation, on training rows."""
-    chances = {part: _chances(head, sample)[:, 1] for part, sample in bench.samples.items()}
+    probabilities = {
+        part: _probabilities(head, sample)[:, 1] for part, sample in bench.samples.items()
+    }
     labels, groups = bench.samples["train"].labels.numpy(), bench.groups
     answer = reductions.fit_thresholds(
-        chances["train"], labels, groups["train"], constraint, bench.params.seed
+        probabilities["train"], labels, groups["train"], constraint, bench.params.seed
     )
     validation, test = (
-        np.eye(2)[answer(chances[part], groups[part])] for part in ("validation", "test")
+        np.eye(2)[answer(probabilities[part], groups[part])] for part in ("validation", "test")
     )
     return Trial(
         "thresholds",
@@ -185,15 +187,15 @@ def _try_thresholds(head: Head, bench: Bench, constraint: mitigation.Constraint)
     )
 
 
-def _chances(head: Head, sample: Sample) -> np.ndarray:
+def _probabilities(head: Head, sample: Sample) -> np.ndarray:
     """Return the softmax of a head's logits, (N, K) float64."""
     with torch.no_grad():
-        chances: np.ndarray = head(sample.features).double().softmax(1).numpy()
-    return chances
+        probabilities: np.ndarray = head(sample.features).double().softmax(1).numpy()
+    return probabilities
 
 
-def _outcomes(bench: Bench, part: str, chances: np.ndarray) -> Outcomes:
-    return Outcomes(bench.samples[part].labels.numpy(), chances, bench.finetuned.labels)
+def _outcomes(bench: Bench, part: str, probabilities: np.ndarray) -> Outcomes:
+    return Outcomes(bench.samples[part].labels.numpy(), probabilities, bench.finetuned.labels)
 
 
 def _probe(bench: Bench, min_rows: int, bootstrap: Bootstrap, track: Track) -> tuple[Probe, ...]:

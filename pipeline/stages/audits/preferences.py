@@ -41,37 +41,37 @@ _BENCHMARKS = {
 
 
 @dataclass(frozen=True)
-class Asker:
-    """A language model and all that asking it needs."""
+class LanguageModel:
+    """The pretrained language model, with what every benchmark of it needs."""
 
     model: Any
     tokenizer: Any
     params: AuditParams
     track: Track
-    folder: Path  # where the items go
+    folder: Path  # where the scores of single items are written
 
-    def tell(self, unit: str) -> Callable[[int, int], None]:
-        """Return a receiver of progress in this unit."""
+    def progress_in(self, unit: str) -> Callable[[int, int], None]:
+        """Return a function that reports progress, counted in this unit."""
         return lambda done, total: self.track.progress(done, total, unit)
 
 
-def load_asker(params: AuditParams, track: Track, folder: Path) -> Asker:
+def load_language_model(params: AuditParams, track: Track, folder: Path) -> LanguageModel:
     """Load the language model that was pretrained, or made smaller."""
     model, tokenizer = scoring.load(layout.encoder_dir() / "model")
-    return Asker(model, tokenizer, params, track, folder)
+    return LanguageModel(model, tokenizer, params, track, folder)
 
 
-def measure(asker: Asker, bootstrap: Bootstrap) -> IntrinsicReport:
+def measure(lm: LanguageModel, bootstrap: Bootstrap) -> IntrinsicReport:
     """Score each benchmark that data/benchmarks has, and the associations, which need none."""
     absent = {name: path for name, path in _BENCHMARKS.items() if not path.exists()}
-    aul, aula = (None, None) if "AUL and AULA" in absent else score_unmasked(asker)
+    aul, aula = (None, None) if "AUL and AULA" in absent else score_unmasked(lm)
     return IntrinsicReport(
         aul=aul,
         aula=aula,
-        stereoset=None if "StereoSet" in absent else score_clusters(asker, bootstrap),
-        pronouns=None if "WinoBias" in absent else score_pronouns(asker),
-        associations=associate_words(asker),
-        sentences=() if "SEAT" in absent else associate_sentences(asker),
+        stereoset=None if "StereoSet" in absent else score_clusters(lm, bootstrap),
+        pronouns=None if "WinoBias" in absent else score_pronouns(lm),
+        associations=associate_words(lm),
+        sentences=() if "SEAT" in absent else associate_sentences(lm),
         not_evaluated={name: f"{path} is not there" for name, path in absent.items()},
     )
 
@@ -88,16 +88,16 @@ def refuse(why: str) -> IntrinsicReport:
     )
 
 
-def score_unmasked(asker: Asker) -> tuple[PairScore, PairScore]:
+def score_unmasked(lm: LanguageModel) -> tuple[PairScore, PairScore]:
     """Score CrowS-Pairs' sentences by AUL and AULA; write unmasked.parquet."""
-    pairs = crows_pairs.read_pairs(CROWS_PAIRS, asker.params.max_unmasked)
+    pairs = crows_pairs.read_pairs(CROWS_PAIRS, lm.params.max_unmasked)
     texts = [text for pair in pairs for text in (pair.more, pair.less)]
     scores = unmasked.score_sentences(
-        asker.model, asker.tokenizer, texts, asker.tell("sentences")
+        lm.model, lm.tokenizer, texts, lm.progress_in("sentences")
     ).reshape(len(pairs), 2, 2)  # pair, sentence, measure
     names = [f"{measure}_{side}" for side in ("more", "less") for measure in ("aul", "aula")]
     rows.write_table(
-        asker.folder / "unmasked.parquet",
+        lm.folder / "unmasked.parquet",
         {"text_more": texts[::2], "text_less": texts[1::2]}
         | dict(zip(names, scores.reshape(len(pairs), 4).T, strict=True)),
     )
@@ -108,7 +108,7 @@ def score_unmasked(asker: Asker) -> tuple[PairScore, PairScore]:
             scores[:, 1, place],
             directions,
             types,
-            asker.params.confidence,
+            lm.params.confidence,
             decimals=None,
         )
         for place in (0, 1)
@@ -116,37 +116,37 @@ def score_unmasked(asker: Asker) -> tuple[PairScore, PairScore]:
     return aul, aula
 
 
-def score_clusters(asker: Asker, bootstrap: Bootstrap) -> StereoSetReport:
+def score_clusters(lm: LanguageModel, bootstrap: Bootstrap) -> StereoSetReport:
     """Score StereoSet's intrasentence task; write stereoset.parquet."""
-    read = stereoset.read_clusters(STEREOSET, asker.params.max_clusters)
+    read = stereoset.read_clusters(STEREOSET, lm.params.max_clusters)
     words = [(each.before, word, each.after) for each in read for word in each.words]
-    scores = candidates.score_words(
-        asker.model, asker.tokenizer, words, asker.tell("words")
-    ).reshape(len(read), 3)
+    scores = candidates.score_words(lm.model, lm.tokenizer, words, lm.progress_in("words")).reshape(
+        len(read), 3
+    )
     targets, types = [each.target for each in read], [each.bias_type for each in read]
     rows.write_table(
-        asker.folder / "stereoset.parquet",
+        lm.folder / "stereoset.parquet",
         {"cluster": [each.name for each in read], "target": targets, "bias_type": types}
         | dict(zip(stereoset.LABELS, scores.T, strict=True)),
     )
     return clusters.report(clusters.Clusters(scores, targets, types), bootstrap)
 
 
-def score_pronouns(asker: Asker) -> PronounScore:
+def score_pronouns(lm: LanguageModel) -> PronounScore:
     """Score WinoBias' sentences; write winobias.parquet."""
-    read, unlike = winobias.read_sentences(WINOBIAS, asker.params.max_pronouns)
+    read, unlike = winobias.read_sentences(WINOBIAS, lm.params.max_pronouns)
     odds = candidates.score_pronouns(
-        asker.model,
-        asker.tokenizer,
+        lm.model,
+        lm.tokenizer,
         [(each.before, each.his, each.hers, each.after) for each in read],
-        asker.tell("sentences"),
+        lm.progress_in("sentences"),
     )
     known = ~np.isnan(odds)
     found = [each for each, whether in zip(read, known, strict=True) if whether]
     occupations, tasks = [each.occupation for each in found], [each.task for each in found]
     male = np.array([each.male for each in found], bool)
     rows.write_table(
-        asker.folder / "winobias.parquet",
+        lm.folder / "winobias.parquet",
         {
             "text": [f"{each.before}{each.his}/{each.hers}{each.after}" for each in found],
             "occupation": occupations,
@@ -162,31 +162,31 @@ def score_pronouns(asker: Asker) -> PronounScore:
         male,
         tasks,
         left_out=left_out,
-        confidence=asker.params.confidence,
+        confidence=lm.params.confidence,
     )
 
 
-def associate_words(asker: Asker) -> tuple[Association, ...]:
+def associate_words(lm: LanguageModel) -> tuple[Association, ...]:
     """Test the associations of the words' vectors: means of the features of their sentences.
 
     May et al. (2019) take each sentence for an item; those about one word are alike, so that their
     p-values are too small. Here a word is an item, as in Caliskan et al. (2017).
     """
     words = sorted({word for words in association_words.WORDS.values() for word in words})
-    words = sorted(set(words) - candidates.unknown_words(asker.tokenizer, words))
+    words = sorted(set(words) - candidates.unknown_words(lm.tokenizer, words))
     vectors: dict[str, np.ndarray] = {}
     if words:
         texts = [text for word in words for text in association_words.sentences(word)]
-        features = _extractor().features(texts, asker.tell("texts"))
+        features = _extractor().features(texts, lm.progress_in("texts"))
         means = features.reshape(len(words), -1, features.shape[1]).mean(axis=1)
         vectors = dict(zip(words, means, strict=True))
     return tuple(
-        association.associate(_word_sets(name), vectors, asker.params.confidence, asker.params.seed)
+        association.associate(_word_sets(name), vectors, lm.params.confidence, lm.params.seed)
         for name in association_words.TESTS
     )
 
 
-def associate_sentences(asker: Asker) -> tuple[Association, ...]:
+def associate_sentences(lm: LanguageModel) -> tuple[Association, ...]:
     """Test the associations of May et al.'s sentences (section 2), each sentence an item.
 
     Those about one word are alike, so that intervals and p-values are narrower than for as many
@@ -194,15 +194,15 @@ def associate_sentences(asker: Asker) -> tuple[Association, ...]:
     """
     tests = seat.read_tests(SEAT)
     texts = sorted({text for test in tests for text in test.sentences})
-    texts = sorted(set(texts) - candidates.unknown_words(asker.tokenizer, texts))
-    features = _extractor().features(texts, asker.tell("texts"))
+    texts = sorted(set(texts) - candidates.unknown_words(lm.tokenizer, texts))
+    features = _extractor().features(texts, lm.progress_in("texts"))
     vectors = dict(zip(texts, features, strict=True))
     return tuple(
         association.associate(
             association.WordSets(test.name, test.targets, test.attributes),
             vectors,
-            asker.params.confidence,
-            asker.params.seed,
+            lm.params.confidence,
+            lm.params.seed,
         )
         for test in tests
     )

@@ -2,13 +2,15 @@
 
 import itertools
 
-from benchmarks.data import make_texts
+from benchmarks.data import synthesise_texts
 
 SENTENCES = [f"Sentence {number} was here." for number in range(500)]
 
 
 def test_the_documents_are_the_same_each_time_and_about_four_in_a_hundred_are_unfit() -> None:
-    one, other = (list(itertools.islice(make_texts(SENTENCES, ["LEAK"]), 2000)) for _ in range(2))
+    one, other = (
+        list(itertools.islice(synthesise_texts(SENTENCES, ["LEAK"]), 2000)) for _ in range(2)
+    )
     assert one == other
     copies = sum(text == before for before, text in itertools.pairwise(one))
     damaged = sum("\N{REPLACEMENT CHARACTER}" in text for text in one)

@@ -1,12 +1,13 @@
-"""What two clones must share for a stage to be the same stage: a commit, and four files' text."""
+"""What a stage is sent with, so that a worker runs the same one: a commit and four files."""
 
 import subprocess
 from pathlib import Path
 
-from pipeline import files, layout
+from pipeline import layout
 from pipeline.errors import InputError
+from pipeline.files import write_text
 
-# These may differ from the commit: what is set for a run, and what a run records.
+# These may differ from the commit: the first two are set for a run, a run records the others.
 SENT = tuple(map(str, (layout.PARAMS, layout.POLICY, "data.dvc", "dvc.lock")))
 
 
@@ -14,33 +15,33 @@ def commit() -> str:
     """Return the commit that this clone is at.
 
     Raises:
-        InputError: outside git, or naming a file that differs from the commit and cannot be sent.
+        InputError: outside git, or naming a file that differs from the commit and is not sent.
     """
     changed = _git("status", "--porcelain", "--", ".", *(f":(top,exclude){name}" for name in SENT))
     if changed:
         raise InputError(
-            f"{changed.splitlines()[0][3:]}: not as committed, and workers have only what is; "
+            f"{changed.splitlines()[0][3:]}: not as committed, and workers have only commits; "
             "commit it, push it, and pull it where the workers are"
         )
     return _git("rev-parse", "HEAD")
 
 
-def texts() -> dict[str, str]:
-    """Return the text of the files that are sent; of those that exist."""
+def files() -> dict[str, str]:
+    """Return the texts of the files that are sent, by name, as far as they exist."""
     return {name: Path(name).read_text("utf-8") for name in SENT if Path(name).is_file()}
 
 
 def write(sent: dict[str, str]) -> None:
-    """Write the files that were sent; one that was not sent is removed.
+    """Write the files that were sent, and remove those of `SENT` that were not.
 
     Raises:
-        InputError: where it is another file.
+        InputError: where a file is none of `SENT`.
     """
     if foreign := sent.keys() - set(SENT):
-        raise InputError(f"{sorted(foreign)[0]}: not a file that is sent to workers")
+        raise InputError(f"{sorted(foreign)[0]}: workers accept only {', '.join(SENT)}")
     for name in SENT:
         if name in sent:
-            files.write_text(Path(name), sent[name])
+            write_text(Path(name), sent[name])
         else:
             Path(name).unlink(missing_ok=True)
 
