@@ -19,9 +19,23 @@ _LOOK_S = 0.2  # whether DVC has ended, where a shell stands between
 
 
 def end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent dies; elsewhere than on Linux do nothing."""
+    """Ask the kernel for SIGTERM when the parent dies, and end if it has died already.
+
+    Elsewhere than on Linux do nothing.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if _is_orphan_of(os.getppid()):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_orphan_of(pid: int) -> bool:
+    """Whether this process has been taken in by ``pid``: one of another session did not start it.
+
+    The leader of a session cannot tell.
+    """
+    session = os.getsid(0)
+    return session != os.getpid() and os.getsid(pid) != session
 
 
 def dvc() -> int | None:
@@ -49,8 +63,9 @@ def end_with_dvc() -> None:
 
 
 def _end_after(pid: int) -> None:
-    while files.is_alive(pid):
-        time.sleep(_LOOK_S)
+    with contextlib.suppress(ProcessLookupError):
+        while files.is_alive(pid) and not _is_orphan_of(pid):
+            time.sleep(_LOOK_S)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

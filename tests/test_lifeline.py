@@ -49,6 +49,26 @@ def test_a_stage_ends_when_its_dvc_is_killed(call: str, by_dvc: bool) -> None:
             os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.parametrize("call", CALLS)
+def test_a_stage_whose_dvc_was_killed_before_it_could_ask_ends_too(call: str) -> None:
+    """The kernel tells of a parent's death only those who have asked before it."""
+    late = "import os, sys, time; time.sleep(1); " + CHILD.strip().replace("\n", "; ")
+    script = [word.replace(CHILD, late) for word in CALLS[call]]
+    parent = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:]).pid)"
+    environment = os.environ | {"SHELL": "/bin/sh", "DVC_STAGE": "split"}
+    started = subprocess.run(
+        [sys.executable, "-c", parent, *script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=20,  # the child holds the output open for as long as it lives, 60 s
+        check=True,
+        start_new_session=True,  # as a flow does, or a terminal: not that of the first process
+    )
+    assert not files.is_alive(int(started.stdout.split()[0]))
+
+
 LEAVING = """
 import atexit, sys, threading, time
 from pipeline import lifeline
