@@ -62,7 +62,7 @@ def test_a_stage_whose_dvc_was_killed_before_it_could_ask_ends_too(call: str) ->
         env=environment,
         capture_output=True,
         text=True,
-        timeout=20,  # the child holds the output open for as long as it lives, 60 s
+        timeout=50,  # the child holds the output open for as long as it lives, 60 s
         check=True,
         start_new_session=True,  # as a flow does, or a terminal: not that of the first process
     )
