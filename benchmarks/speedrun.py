@@ -20,7 +20,8 @@ from pipeline.encoder.precision import best_precision
 from pipeline.params import PretrainParams
 
 MINUTES, SEED = 10.0, 1
-_FEW, _MORE = 10, 40  # steps of the two runs whose difference tells the speed
+_FEW = 10  # steps of the run whose seconds, less those of its steps, a longer run needs too
+_PROBED = 0.1  # of the minutes, in which the speed is measured
 
 
 class Size(NamedTuple):
@@ -77,9 +78,13 @@ def _run(
         loss = train(base.model_copy(update={"tokens": tokens}), corpus)
         return tokens, time.perf_counter() - started, loss
 
-    few_s, more_s = take(_FEW)[1], take(_MORE)[1]
-    step_s = (more_s - few_s) / (_MORE - _FEW)
-    tokens, seconds, loss = take(max(1, round(limit_s / step_s)))
+    few_s = more_s = take(_FEW)[1]
+    steps = _FEW
+    while more_s - few_s < _PROBED * limit_s:
+        steps *= 2
+        more_s = take(steps)[1]
+    step_s = (more_s - few_s) / (steps - _FEW)
+    tokens, seconds, loss = take(round(limit_s / step_s))
     return tokens, seconds - (few_s - _FEW * step_s), loss
 
 
