@@ -167,7 +167,7 @@ def test_one_bit_changed_in_a_folder_is_refused_by_name(
 @pytest.mark.parametrize(
     ("tag", "named"),
     [
-        ("bundle_digest", "not what the version was made of"),
+        ("bundle_digest", "not what the version was made with"),
         ("stored_digest", r"stored\.json"),
         ("promotion_digest", "its tag promotion_digest"),
         ("policy_digest", "its tag policy_digest"),
