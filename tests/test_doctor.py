@@ -142,7 +142,7 @@ def test_data_and_stages_that_are_not_on_record_are_found() -> None:
     data, lock = recorded.check_dvc()
     assert (data.check, data.verdict) == ("data", "wrong")
     assert "dvc add data" in data.advice
-    assert (lock.verdict, lock.found) == ("warn", "to be run: split")
+    assert (lock.verdict, lock.found) == ("warn", "not up to date: split")
 
 
 def test_a_log_of_decisions_that_was_edited_is_wrong() -> None:
@@ -210,7 +210,7 @@ def test_an_object_of_the_cache_with_a_bit_flipped_is_wrong() -> None:
     Path("data").mkdir()
     Path("data/rows.jsonl").write_text("{}\n")
     dvc("add", "--quiet", "data")
-    assert worst(leftovers.check_cache()).found == "2 objects, each with its digest"
+    assert worst(leftovers.check_cache()).found == "2 objects, all undamaged"
     path = next(p for p in Path(".dvc/cache/files/md5").rglob("*") if p.is_file())
     path.chmod(0o644)
     path.write_bytes(path.read_bytes() + b" ")
