@@ -84,7 +84,7 @@ class Packing:
         return start, min(start + self.seq_len_tokens, self._stream_length)
 
     def _document(self, position: int) -> int:
-        """Return the document at a position of the stream: [CLS] and [SEP] shift document d by 2 d."""
+        """Return the document at a position of the stream, where document d is shifted by 2 d."""
         offsets = self.tokens.offsets
         documents = range(self.tokens.documents)
         return bisect.bisect_right(documents, position, key=lambda d: int(offsets[d]) + 2 * d) - 1

@@ -150,7 +150,7 @@ def weighted_losses(
 def class_weights(
     labels: torch.Tensor, count: int, kind: Literal["none", "balanced"]
 ) -> torch.Tensor:
-    """Return a weight for each label, (K,): 1, or ``N / (K N_k)`` which gives labels equal weight."""
+    """Return a weight for each label, (K,): 1, or ``N / (K N_k)`` so that labels weigh the same."""
     if kind == "none":
         return torch.ones(count)
     return len(labels) / (count * torch.bincount(labels, minlength=count))
@@ -174,7 +174,7 @@ def check_labels(labels: torch.Tensor, names: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Use one thread: a head's matrices are too small for more, and sums then have a fixed order."""
+    """Use one thread: a head's matrices are too small for more, and sums get a fixed order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

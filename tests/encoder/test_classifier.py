@@ -148,5 +148,5 @@ def test_a_bundle_that_names_code_elsewhere_is_refused() -> None:
     config = files.read_json(bundle / "config.json")
     named = {"AutoModelForSequenceClassification": "evil.Model", "AutoConfig": "evil.Config"}
     files.write_json(bundle / "config.json", config | {"auto_map": named})
-    with pytest.raises(InputError, match="auto_map names code to be run"):
+    with pytest.raises(InputError, match="auto_map names code"):
         load_bundle(_digest(bundle))
