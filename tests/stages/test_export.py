@@ -124,7 +124,7 @@ def test_a_file_that_is_not_what_was_measured_is_not_bundled() -> None:
     bundle._copy_exports()
     assert (layout.stage_dir("bundle") / report.formats[0].file).read_bytes() == path.read_bytes()
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(InputError, match=r"model\.onnx: is not what was measured"):
+    with pytest.raises(InputError, match=r"model\.onnx: changed since it was measured"):
         bundle._copy_exports()
 
 
