@@ -45,7 +45,7 @@ def worst(found: Iterator[Finding]) -> Finding:
     return max(findings, key=lambda each: ("ok", "warn", "wrong").index(each.verdict))
 
 
-def test_an_old_python_is_wrong() -> None:
+def test_an_old_python_is_reported_as_wrong() -> None:
     assert worst(environment.check_python()).verdict == "ok"
     assert worst(environment.check_python((3, 10, 4))).found == "3.10.4"
     assert worst(environment.check_python((3, 10, 4))).verdict == "wrong"
@@ -82,7 +82,7 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_full_disk_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_as_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with contextlib.contextmanager(mounted)(tmp_path / "disk", "size=1m"):
         monkeypatch.chdir(tmp_path / "disk")
         found = worst(environment.check_disk())
@@ -364,7 +364,7 @@ def test_the_table_has_a_line_a_finding_and_the_exit_code_is_2_where_one_is_wron
     assert "2 findings: 1 wrong, 0 to look at" in said
 
 
-def test_every_check_is_made() -> None:
+def test_every_check_that_is_written_is_run() -> None:
     modules = (environment, keys, leftovers, recorded, servers)
     written = {f for m in modules for name, f in vars(m).items() if name.startswith("check_")}
     assert written == set(doctor.CHECKS)

@@ -545,7 +545,7 @@ def test_a_waiver_that_would_not_hold_is_not_written(  # noqa: PLR0917
 
 
 @pytest.mark.parametrize("text", ["models:/x", "models:/x@", "models:/x/y", "models:/x@c/1"])
-def test_what_is_no_target_is_said(text: str) -> None:
+def test_an_unknown_target_is_refused(text: str) -> None:
     shutil.copy(bundle_factory.ROOT / "policy.yaml", "policy.yaml")
     with pytest.raises(InputError, match="not a target"):
         verify.verify(text)

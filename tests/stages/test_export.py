@@ -133,6 +133,6 @@ def test_int8_without_onnx_is_refused_in_params() -> None:
         ExportParams(formats=("int8",))
 
 
-def test_no_figure_is_nan() -> None:
+def test_differences_of_exported_formats_are_finite() -> None:
     report = _export("onnx", "int8")
     assert all(np.isfinite(made.difference) for made in report.formats)
