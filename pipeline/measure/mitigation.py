@@ -1,4 +1,4 @@
-"""Ways to treat groups more alike, compared on the same rows, and the best of them by a rule."""
+"""Methods of mitigation, compared on the same rows, and the best of them by a rule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ Constraint = Literal["equalized_odds", "demographic_parity"]
 
 @dataclass(frozen=True)
 class Trial:
-    """One way's answers to rows that it was not fitted to."""
+    """One method's predictions for rows that it was not fitted to."""
 
     method: str
     validation: Outcomes
@@ -44,14 +44,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Choice:
-    """The way that the rule names, and the rule in words."""
+    """The method that the rule chooses, and the rule in words."""
 
     best: str
     rule: str
 
 
 class GapChanges(NamedTuple):
-    """How a way's gap differs from the gap without mitigation; None for the latter."""
+    """How a method's gap differs from the gap without mitigation; None for the latter."""
 
     validation: Estimate | None
     test: Estimate | None
@@ -60,10 +60,10 @@ class GapChanges(NamedTuple):
 def score_trials(
     trials: Sequence[Trial], validation: Frame, test: Frame, bootstrap: Bootstrap
 ) -> tuple[MitigationScore, ...]:
-    """Score each way beside the first, which is no mitigation.
+    """Score each method against the first, which is no mitigation.
 
     Changes on validation rows, which decide the choice, are at a stricter confidence (Bonferroni),
-    so that among many ways none is chosen by luck.
+    so that none of many methods is chosen by luck.
     """
     strict = replace(bootstrap, confidence=1 - (1 - bootstrap.confidence) / max(1, len(trials) - 1))
     seen = gap_changes([trial.validation for trial in trials], validation, strict)
@@ -176,9 +176,9 @@ def judged_groups(outcomes: Outcomes, frame: Frame) -> tuple[str, ...]:
 def choose_best(
     scores: Sequence[MitigationScore], max_accuracy_loss: float, group_at_use: bool
 ) -> Choice:
-    """Name the best way by validation rows alone; "none" if no way is shown to be better.
+    """Choose the best method on validation rows; "none" if none is shown to be better.
 
-    A way qualifies if its gap is smaller beyond chance and its accuracy at most
+    A method qualifies if its gap is smaller beyond chance and its accuracy at most
     ``max_accuracy_loss`` below that of no mitigation; one that needs each text's group qualifies
     only under ``group_at_use``. Of these the one with the smallest gap is named.
     """

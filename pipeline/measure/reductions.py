@@ -1,4 +1,4 @@
-"""Fairlearn's ways to treat groups alike, for two labels: reductions, and thresholds by group.
+"""Fairlearn's methods of mitigation for two labels: reductions, and thresholds by group.
 
 Both randomise answers where their constraint requires it, so the same text may be answered
 differently the next time. Here draws are from a seed, so that equal rows give equal answers.

@@ -22,7 +22,7 @@ def applies(rule: Rule, evidence: Mapping[str, Any]) -> bool:
 
 
 def _is_exported(name: str, export: Any) -> bool:
-    """Return whether the bundle holds this format; if that cannot be read, it is taken to."""
+    """Return whether the bundle holds this format: True, too, where that cannot be read."""
     listed = export.get("formats") if isinstance(export, Mapping) else None
     if not isinstance(listed, list | tuple):
         return True

@@ -65,7 +65,7 @@ def check(lines: Sequence[str], where: str) -> Head | None:
 
 
 def check_head(lines: Sequence[str], head: Head, where: str) -> None:
-    """Check that a log, itself checked, holds the entries up to a head kept elsewhere.
+    """Check that a log, already verified, holds the entries up to a head kept elsewhere.
 
     Raises:
         InputError: where entries are missing at the end, or were changed.

@@ -73,7 +73,7 @@ def find(evidence: Mapping[str, Any], path: str) -> list[Any]:
 
 
 def find_held(evidence: Mapping[str, Any], path: str) -> list[tuple[Any, tuple[Any, ...]]]:
-    """Return every value at a path with all that holds it, from the outermost.
+    """Return every value at a path with the objects that contain it, outermost first.
 
     Raises:
         MissingEvidenceError: where a step leads nowhere.

@@ -146,7 +146,7 @@ class PolicyFile(Section):
 
 
 class Policy(PolicyFile):
-    """The rules, and the SHA-256 of the file they stand in."""
+    """The rules, and the SHA-256 of their file."""
 
     digest: str
 

@@ -190,7 +190,7 @@ def _kept_words(
 def _judge_rows(
     params: ValidateParams, checked: Checked, suites: expectations.Suites
 ) -> Iterator[reports.Expectation]:
-    """Judge what is expected of every row."""
+    """Judge the expectations of single rows."""
     table, failed = checked.table, checked.failures.rows
     characters = np.where(table.null, np.nan, table.profile.characters)
     columns = {"characters": characters, **failed}
@@ -224,7 +224,7 @@ def _judge_rows(
 def _judge_aggregates(
     params: ValidateParams, checked: Checked, suites: expectations.Suites
 ) -> Iterator[reports.Expectation]:
-    """Judge what is expected of the rows that are kept, as a whole."""
+    """Judge the expectations of the kept rows as a whole."""
     table, kept = checked.table, checked.failures.kept
     wanted = checks.expectations_of(table.name, params.severity) if kept.any() else []
     for check in (name for name in wanted if name in checks.OF_A_TABLE):

@@ -57,7 +57,7 @@ def _is_phone(value: str) -> bool:
 
 
 def _is_public_address(value: str) -> bool:
-    """Return whether an IP address is routed: private and documentation ones are nobody's."""
+    """Return whether an IP address is routed: private and documentation ones belong to nobody."""
     try:
         return ipaddress.ip_address(value).is_global
     except ValueError:

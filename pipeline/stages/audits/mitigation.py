@@ -1,4 +1,4 @@
-"""Ways to treat groups more alike, fitted to training rows and compared on test rows."""
+"""Methods of mitigation, fitted to training rows and compared on test rows."""
 
 import itertools
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Bench:
-    """What all ways share: samples and groups (n,) by part, and how heads are fitted."""
+    """What all methods share: samples and groups (n,) by part, and how heads are fitted."""
 
     samples: Mapping[str, Sample]
     groups: Mapping[str, np.ndarray]
@@ -40,7 +40,7 @@ class Bench:
 
 
 def compare_mitigations(params: AuditParams, bootstrap: Bootstrap, track: Track) -> Mitigation:
-    """Compare no mitigation with every way that the rows allow; test rows are only for scoring."""
+    """Compare each method that the rows allow with none; test rows are only for scoring."""
     finetune, finetuned = settings.load().finetune, reports.read(FinetuneReport)
     column, wanted = finetune.mitigate_column, params.mitigation
     opening = Mitigation(column=column, constraint=wanted.constraint, shipped=finetuned.mitigation)
@@ -105,7 +105,7 @@ def _set_up(
 def _run_trials(
     bench: Bench, constraint: mitigation.Constraint, track: Track
 ) -> tuple[list[Trial], dict[str, str]]:
-    """Try all ways; return the trials, and why any way is left out."""
+    """Try all methods; return the trials, and why a method is left out."""
     heads, left_out = _fit_heads(bench, track)
     trials = [_ask_head(method, head, bench) for method, head in heads.items()]
     names = bench.finetuned.labels

@@ -116,8 +116,8 @@ def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
 
 
 def _compile(message: str) -> re.Pattern[str]:
-    """Return the pattern of a message: text as it stands, in a ``%(name)s`` one remark."""
-    parts = _PLACE.split(message)  # text and names by turns
+    """Return the pattern of a message, whose ``%(name)s`` each match one remark."""
+    parts = _PLACE.split(message)  # text and names alternate
     return re.compile(
         "".join(
             f"(?P<{part}>(?:(?!{_BETWEEN}).)+?)"
