@@ -124,7 +124,7 @@ def test_git_says_what_a_version_would_be_tagged_with() -> None:
     git("commit", "--quiet", "--message", "First")
     assert worst(recorded.check_git()).verdict == "ok"
     Path("params.yaml").write_text("changed")
-    assert "with changes" in worst(recorded.check_git()).found
+    assert "with uncommitted changes" in worst(recorded.check_git()).found
 
 
 def test_data_and_stages_that_are_not_on_record_are_found() -> None:

@@ -115,7 +115,7 @@ def test_a_bundle_cuts_texts_where_its_tokenizer_says() -> None:
 def test_a_bundle_with_a_file_that_could_run_code_is_refused(name: str) -> None:
     bundle = _write_bundle()
     files.write_text(bundle / name, "{}")
-    with pytest.raises(InputError, match=f"{name}: is not read"):
+    with pytest.raises(InputError, match=f"{name}: could run code"):
         load_bundle(_digest(bundle))
 
 

@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_a_pickle_is_refused_beside_safetensors_too(folder: Path, name: str) -> None:
     (folder / name).write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(InputError, match=rf"pretrain\.init: .*{re.escape(name)}: pickle is not"):
+    with pytest.raises(InputError, match=rf"pretrain\.init: .*{re.escape(name)}: neither pickle"):
         check_source(str(folder), "pretrain.init")
 
 

@@ -97,5 +97,5 @@ def test_a_head_is_read_back_from_its_tag() -> None:
     assert HEAD is not None
     assert Head.parse(str(HEAD)) == HEAD
     for text in ("", "a:b:c", f"{'a' * 64}:-1:{'b' * 64}", f"{'a' * 64}:1:b"):
-        with pytest.raises(InputError, match="no head of a log"):
+        with pytest.raises(InputError, match="not the head of a log"):
             Head.parse(text)
