@@ -1,7 +1,7 @@
 # make run            the default data, the whole flow, the gate's verdict
 # make run SIZE=small the same in a few minutes
 # make test           the test suite: 19 minutes on 2 cores
-# make test-long      docs/operations.md, every command of it; shards on Ray; torch.compile: 8 minutes
+# make test-long      every command of docs/operations.md, shards on Ray, torch.compile: 8 minutes
 # make crash          the crash matrix, long form
 # make clean          removes build/ and the tools' caches; the log of decisions in .charter/ stays
 PYTHON ?= python3
@@ -16,7 +16,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 .PHONY: run test test-long crash check bench ui clean
 
 run: $(VENV)/installed
-	python -m flows.retrain $(if $(SIZE),--size $(SIZE)) || test $$? -eq 3  # 3: refused, a verdict too
+	python -m flows.retrain $(if $(SIZE),--size $(SIZE)) || test $$? -eq 3  # 3: the gate refused
 
 test: $(VENV)/installed
 	python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
@@ -36,7 +36,7 @@ bench: $(VENV)/installed
 ui: $(VENV)/installed  # MLflow on 5000, Prefect on 4200, both on loopback; ends with ^C
 	trap 'kill 0' EXIT; mlflow server --backend-store-uri sqlite:///mlflow.db --port 5000 & prefect server start --port 4200
 
-clean:  # .charter/ stays: decisions.jsonl, which verify asks, checkpoints, records not yet sent
+clean:  # .charter/ stays: decisions.jsonl, which verify reads, checkpoints, records not yet sent
 	rm -rf build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/installed: requirements.lock

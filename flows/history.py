@@ -38,7 +38,7 @@ def link_labelled(data_md5: str, folder: Path) -> None:
 
 
 def _load(repo: Repo, data_md5: str) -> Tree:
-    """Return the list of files, read in place: a copy in the cache would seem to have the files too."""
+    """Return the list of files, read in place: a copy of it alone would mislead DVC."""
     places = [repo.cache.local]
     try:
         if _has_remote(repo):

@@ -1,7 +1,7 @@
 """``python -m pipeline STAGE``: run one stage of dvc.yaml; also ingest, publish, verify, score, ...
 
-Exit codes: 0 done (of `publish`: promoted; of `verify`: whole); 2 bad input, or what is verified is
-not what it was; 3 refused by the gate, or the champion's alias was taken back.
+Exit codes: 0 done (`publish`: promoted; `verify`: unchanged); 2 bad input, or `verify` found a
+change; 3 refused by the gate, or the champion's alias was taken back.
 """
 
 import argparse
@@ -19,13 +19,13 @@ from pipeline.errors import InputError
 from pipeline.track import Silent
 
 STAGES = tuple(reports.STAGE_REPORTS)
-REFUSED_CODE = 3  # registered and not promoted, or a champion no longer
+REFUSED_CODE = 3  # registered but not promoted, or no longer champion
 _WAIVER_HELP = {
-    "author": "who made the commit: need not be said, and must be true",
+    "author": "who made the commit; found in git if left out",
     "approver": "who signs: a name of policy.yaml's approvers, with CHARTER_SIGNING_KEY",
     "reason": "why the rule need not hold",
-    "compensating-measure": "what is done in place of it",
-    "expires": "the last day on which it holds, as 2027-01-31",
+    "compensating-measure": "what is done instead",
+    "expires": "the last day on which it is valid, such as 2027-01-31",
 }
 
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         print(
-            f"{error.filename or layout.BUILD}: {error.strerror}; free space, run again",
+            f"{error.filename or layout.BUILD}: {error.strerror}; free some space and run again",
             file=sys.stderr,
         )
         return 2
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
                 dest="run",
                 action="store_const",
                 const=_estimate,
-                help="say how long it will take, from 20 seconds of it, and keep nothing",
+                help="estimate from 20 seconds how long it will take; nothing is kept",
             )
     ingest = commands.add_parser("ingest", help="make data/ from the source in params.yaml")
     ingest.set_defaults(run=_ingest)
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     publish.set_defaults(run=_publish)
     rollback = commands.add_parser("rollback", help="make the previous champion champion again")
-    rollback.add_argument("version", nargs="?", help="take back this one, if it is champion still")
+    rollback.add_argument("version", nargs="?", help="take back this one, if it is champion")
     rollback.set_defaults(run=_rollback)
     _add_decisions(commands)
     _add_checks(commands)
@@ -89,15 +89,15 @@ def _add_decisions(commands: Any) -> None:
         command.add_argument("--reason", required=True, help="why")
         command.set_defaults(run=_answer, answer=answer)
     promote = commands.add_parser(
-        "promote", help="make a version champion that the gate has passed, by its number"
+        "promote", help="make champion a version that the gate has passed"
     )
     promote.add_argument("version", help="its number in the registry")
     promote.set_defaults(run=_promote)
     compare = commands.add_parser(
-        "compare", help="let a version and the champion answer fresh labelled rows"
+        "compare", help="compare a version with the champion on fresh labelled rows"
     )
     compare.add_argument("rows", type=Path, help="a file or folder with text and label")
-    compare.add_argument("--version", help="its number; the challenger, where none is given")
+    compare.add_argument("--version", help="its number; the challenger, if left out")
     compare.set_defaults(run=_compare)
 
 
@@ -122,7 +122,9 @@ def _add_checks(commands: Any) -> None:
         required = name != "author"
         waive.add_argument(f"--{name}", required=required, default="", help=_WAIVER_HELP[name])
     waive.set_defaults(run=_waive)
-    doctor = commands.add_parser("doctor", help="is all there that a run needs? 2 if not")
+    doctor = commands.add_parser(
+        "doctor", help="check what a run needs; exit 2 if anything is missing"
+    )
     doctor.set_defaults(run=_doctor)
     schema = commands.add_parser("schema", help="print the JSON Schema of policy.yaml")
     schema.set_defaults(run=_schema)
@@ -140,7 +142,8 @@ def _run_stage(parsed: argparse.Namespace) -> int | None:
         importlib.import_module(f"pipeline.stages.{stage}").run(section, Silent())
         return None
     with runs.stage_run(stage, section) as track:  # its recorder starts while torch is imported
-        shutil.rmtree(layout.stage_dir(stage), ignore_errors=True)  # DVC did, without the lock
+        # DVC removed it too, but not under this lock.
+        shutil.rmtree(layout.stage_dir(stage), ignore_errors=True)
         report = importlib.import_module(f"pipeline.stages.{stage}").run(section, track)
         reports.write(stage, report)
         track.artifact(layout.report_path(stage))
@@ -148,7 +151,7 @@ def _run_stage(parsed: argparse.Namespace) -> int | None:
 
 
 def _start(count: int, *arguments: str) -> int:
-    """Run a command in new processes, which know this module by its name, not as ``__main__``."""
+    """Run a command in new processes; they import this module by its name, not as ``__main__``."""
     return processes.start(count, importlib.import_module("pipeline.__main__").main, arguments)
 
 

@@ -20,7 +20,7 @@ APPROVAL = "approval"  # the name under which the last answer on a version is ke
 
 
 class Standing(NamedTuple):
-    """Where a version stands with the person who must approve it."""
+    """Whether the person who must approve a version has done so."""
 
     approval: Literal["given", "not required", "awaited", "rejected"]
     why: str = ""  # why it may not be promoted

@@ -13,25 +13,26 @@ from pipeline.policy.rules import Policy
 CHAMPION, CHALLENGER = "champion", "challenger"
 PREVIOUS = "previous_champion"  # tag: the version that was champion before this one
 ROLLED_BACK = "rolled_back"  # tag: this version was champion and was taken back
-WITHDRAWN = "withdrawn"  # what the tag `decision` of a version says whose waiver has expired
-CROWNED = "crowned"  # tag: the number of the entry by which it became champion, the alias moved
+WITHDRAWN = "withdrawn"  # the tag `decision` of a former champion whose waiver has expired
+CROWNED = "crowned"  # tag: the log entry of its promotion, set once the alias has moved
 TAG_CHARS = 5000  # MLflow's limit
 LOCK = layout.STATE / "publish.lock"  # held by whoever moves an alias
 
 
 def rollback(params: BundleParams, number: str | None = None) -> str:
-    """Make the champion before the present one champion again, and say so.
+    """Make the champion before the present one champion again, and return a line that says so.
 
-    Each rollback goes one promotion further back, never forward: a version that was taken back is
-    not returned to, nor promoted again by `publish` until its tag ``rolled_back`` is deleted.
+    Each rollback goes one promotion further back, never forward: a version that was taken back does
+    not come back, and `publish` does not promote it until its tag ``rolled_back`` is deleted.
 
     Args:
         params: Names the registered model.
-        number: The version to take back; asked twice, it is taken back once. None: the champion.
+        number: The version to take back, whoever is champion; it is taken back once. None: the
+            champion.
 
     Raises:
-        InputError: where there is no earlier champion, its files are not whole, or the version to
-            take back is not champion and was not taken back.
+        InputError: where there is no earlier champion or its files were changed, or the version to
+            take back is not champion and was not taken back before.
     """
     registry, policy = Registry(params.name), rules.load()
     with files.locked(LOCK):
@@ -68,9 +69,9 @@ def _roll_back(registry: Registry, champion: Version, policy: Policy) -> str:
 
 
 def take_back(registry: Registry, champion: Version, policy: Policy, why: str) -> str:
-    """Take the alias from a champion whose waiver holds no longer, and say to whom it goes.
+    """Take the alias from a champion whose waiver is no longer valid, and say who has it now.
 
-    It goes to the champion before; to nobody where there is none, or none whose files are whole.
+    That is the champion before it, or nobody if there is none or its files were changed.
     """
     before, unsound = _find_sound_earlier(registry, champion, policy)
     to_version = before.number if before else None
@@ -91,9 +92,9 @@ def take_back(registry: Registry, champion: Version, policy: Policy, why: str) -
 def _find_sound_earlier(
     registry: Registry, champion: Version, policy: Policy
 ) -> tuple[Version | None, str]:
-    """Return the champion before, and why there is none where one cannot be read or is not whole.
+    """Return the champion before, or none and why, if it cannot be read or was changed.
 
-    An expired champion is to go in any case: what is wrong with another must not keep it.
+    The expired champion must go in any case: a fault of the one before must not keep it.
     """
     try:
         before = find_earlier(registry, champion, policy)
@@ -105,9 +106,9 @@ def _find_sound_earlier(
 
 
 def check_alias(registry: Registry, champion: Version, with_log: bool = True) -> str:
-    """Check that the alias came where it is by the gate; say where a promotion was cut short.
+    """Check that the gate put the alias where it is; return a note if a promotion was cut short.
 
-    The log of decisions is asked where it is the one in which the champion was promoted.
+    The log of decisions is consulted if it is the one that has the champion's promotion.
 
     Raises:
         InputError: where somebody has moved the alias by hand.
@@ -134,9 +135,9 @@ def check_alias(registry: Registry, champion: Version, with_log: bool = True) ->
 
 
 def _is_cut_short(registry: Registry, champion: Version, last: decisions.Move) -> bool:
-    """Return whether a promotion was logged and never came to the alias, which was the last step.
+    """Return whether a promotion was logged but stopped before the alias moved, its last step.
 
-    Until it does, the champion before goes on.
+    Until the alias moves, the previous champion stays.
     """
     if last.action != "promote" or last.from_version != champion.number:
         return False
@@ -159,7 +160,7 @@ def find_earlier(registry: Registry, champion: Version, policy: Policy) -> Versi
 
 
 def explain_rolled_back(version: Version) -> str:
-    """Return why a version that was taken back is not promoted by itself."""
+    """Say why a version that was taken back is not promoted, and what would allow it."""
     return (
         f"version {version.number} was rolled back {version.tags[ROLLED_BACK]}; delete its"
         f" tag `{ROLLED_BACK}` in MLflow to let the gate decide again"
@@ -167,7 +168,7 @@ def explain_rolled_back(version: Version) -> str:
 
 
 def record(action: str, registry: Registry, version: Version, **more: Any) -> Head:
-    """Append to the log what becomes of a version, and return the log's end."""
+    """Append to the log what is done with a version; return the log's end."""
     tags = {tag: version.tags.get(tag) for tag in trust.MADE_WITH}
     head = decisions.append(action, name=registry.name, version=version.number, **tags, **more)
     decisions.witness(registry, head)

@@ -1,6 +1,6 @@
 """``python -m pipeline compare FILE``: challenger and champion on fresh labelled rows.
 
-The rows are taken to be fresh: rows that a bundle has learnt flatter it.
+Nobody checks that the rows are fresh: a model scores too high on rows that it was trained on.
 """
 
 from collections.abc import Sequence
@@ -52,12 +52,12 @@ class Comparison(Report):
 
 
 def compare(params: BundleParams, path: Path, number: str | None = None) -> Comparison:
-    """Let a version (the challenger, where none is named) and the champion answer a file's rows.
+    """Compare a version, by default the challenger, with the champion on a file's rows.
 
-    Both bundles are verified before they are loaded. The comparison goes to the log; no text does.
+    Both bundles are verified before they are loaded. The comparison is logged, without any text.
 
     Raises:
-        InputError: where there are not two versions, one is not whole, or no row can be read.
+        InputError: where there are not two versions, one was changed, or no row can be read.
     """
     registry = Registry(params.name)
     ours, theirs = _find_both(registry, number)
@@ -98,7 +98,7 @@ def _find_both(registry: Registry, number: str | None) -> tuple[Version, Version
         raise InputError(f"{registry.name}: has no champion to compare with")
     if ours is None or ours.number == theirs.number:
         raise InputError(
-            f"{registry.name}: no other version than the champion; name one: --version"
+            f"{registry.name}: has no version but the champion; name one with --version"
         )
     return ours, theirs
 
@@ -124,7 +124,7 @@ def _read(path: Path, labels: Sequence[str]) -> Labelled:
     unknown = int((rows.labels < 0).sum())
     if unknown:
         raise InputError(
-            f"{path}: {unknown} rows have a label that is none of {', '.join(labels)}; mend them"
+            f"{path}: {unknown} rows have a label that is none of {', '.join(labels)}; correct them"
         )
     return rows
 

@@ -1,7 +1,7 @@
 """The log of decisions, .charter/decisions.jsonl: who may be champion, since when and why.
 
-It is append-only and chained, see `policy.chain`. Its end is kept with the registered model too,
-so that a log that was cut short is found out.
+It is append-only and chained, see `policy.chain`. Its end is also kept with the registered model,
+so that a log that was cut short is noticed.
 """
 
 import json
@@ -16,15 +16,15 @@ from pipeline.policy.chain import Head
 
 LOG = layout.STATE / "decisions.jsonl"
 _LOCK = layout.STATE / "decisions.lock"
-_HEAD = "decisions_head"  # tag of the registered model, one for each log: its end
+_HEAD = "decisions_head"  # begins a tag of the registered model, one for each log: its end
 _MOVES = {"promote": "version", "rollback": "to_version", "withdraw": "to_version"}
 
 
 def append(action: str, **facts: Any) -> Head:
-    """Append an entry, see it onto the disk, and return the log's new end.
+    """Append an entry, write it through to the disk, and return the log's new end.
 
     Raises:
-        InputError: where the log is not whole: nothing is added to one that was tampered with.
+        InputError: where the log was tampered with: nothing is added to it then.
     """
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     with files.locked(_LOCK):
@@ -50,23 +50,23 @@ def read() -> list[str]:
 
 
 def read_whole() -> tuple[list[str], Head | None]:
-    """Return the log's lines, each of which follows the one before, and its end.
+    """Return the log's lines and its end, after checking that each line follows the one before.
 
     Raises:
-        InputError: naming the line that does not.
+        InputError: naming the first line that does not.
     """
     lines = read()
     return lines, chain.check(lines, str(LOG))
 
 
 def entries() -> list[dict[str, Any]]:
-    """Return the log's entries, in their order, as `read_whole` does."""
+    """Return the log's entries in order, checked as by `read_whole`."""
     lines, _ = read_whole()
     return [json.loads(line) for line in lines]
 
 
 def log_id() -> str | None:
-    """Return the id of the log here, which is that of its first entry; None where there is none."""
+    """Return the id of the log here, the digest of its first entry; None if there is no log."""
     _, head = read_whole()
     return head.log if head else None
 
@@ -81,7 +81,7 @@ class Move(NamedTuple):
 
 
 def last_move(name: str, log: str) -> Move | None:
-    """Return the last move of a model's champion; none where the log here is not ``log``."""
+    """Return the last change of a model's champion; None if the log here is not ``log``."""
     lines, head = read_whole()
     if head is None or head.log != log:
         return None
@@ -103,8 +103,8 @@ def check(registry: Registry, log: str = "") -> str:
     """Check the log here against its chain and the registry; say what was found.
 
     Args:
-        registry: Keeps the log's end.
-        log: The log that must be here, by its id; any where empty.
+        registry: Where the log's end is kept.
+        log: The id of the log that must be here; empty for any.
 
     Raises:
         InputError: naming the line, or saying that entries or the log are missing.
@@ -117,7 +117,7 @@ def check(registry: Registry, log: str = "") -> str:
         )
     witnessed = registry.model_tags().get(_tag(head.log))
     if witnessed is None:
-        raise InputError(f"{LOG}: the registry does not know this log; publish to add to it")
+        raise InputError(f"{LOG}: the registry does not know this log; `publish` makes it known")
     chain.check_head(lines, Head.parse(witnessed), str(LOG))
     return f"log {head.log[:12]}: {head.entries} entries, whole"
 

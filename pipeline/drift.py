@@ -1,4 +1,4 @@
-"""Have the labelled rows drifted from those that the champion was made from?"""
+"""Whether the labelled rows have drifted from those that the champion was made from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from pipeline.text.normal import normalise, text_id
 from pipeline.text.tables import parse_label
 from pipeline.text.words import split_words
 
-REPORT = layout.STATE / "drift.json"  # of the last time that it was asked
+REPORT = layout.STATE / "drift.json"  # of the last test
 _DISTANCES: dict[Part, str] = {
     "vocabulary": "divergence of Jensen and Shannon of the words, in bits",
     "length": "distance of Kolmogorov and Smirnov of the words a text",
@@ -29,18 +29,18 @@ _CONFIDENCE = 0.95
 
 
 class Embed(Protocol):
-    """Texts to features (N, H)."""
+    """A function from N texts to features (N, H)."""
 
     def __call__(self, texts: Sequence[str], /) -> np.ndarray: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labelled rows, one a text, sorted by id: a hash, so the first of them are a fair sample."""
+    """Labelled rows, one for each text, sorted by id: a hash, so the first are a random sample."""
 
     ids: np.ndarray  # (n,) str
     texts: np.ndarray  # (n,) object
-    labels: np.ndarray  # (n,) int64, -1 where it is none of the names
+    labels: np.ndarray  # (n,) int64, -1 where the label is unknown
 
     def where(self, mask: np.ndarray, most: int | None = None) -> "Labelled":
         """Return the first ``most`` rows of a mask (n,)."""
@@ -50,7 +50,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Origin:
-    """Which champion, and the hashes under which DVC keeps the data: its own, and now."""
+    """The champion's version, and DVC's hashes of its data and of the data now."""
 
     champion: str
     champion_data_md5: str
@@ -58,9 +58,9 @@ class Origin:
 
 
 def read_labelled(folder: Path, names: Sequence[str]) -> Labelled:
-    """Read the labelled rows of a folder; of a text that stands twice, the first.
+    """Read the labelled rows of a folder; a text that occurs twice is read once.
 
-    Rows without a text are left out: `validate` has the word on them.
+    Rows without a text are left out: `validate` deals with them.
 
     Raises:
         InputError: naming the file and the row that cannot be read.
@@ -82,7 +82,7 @@ def read_labelled(folder: Path, names: Sequence[str]) -> Labelled:
 def compare(
     now: Labelled, known: Labelled, origin: Origin, params: DriftParams, embed: Embed
 ) -> DriftReport:
-    """Test the rows that are new; ``embed`` is asked only where there are enough of them."""
+    """Test whether the new rows differ; ``embed`` is called only if there are enough of them."""
     is_new = ~np.isin(now.ids, known.ids)
     new_rows = int(is_new.sum())
     ours = now.where(is_new, params.max_rows)
@@ -106,7 +106,7 @@ def compare(
 
 
 def write(report: DriftReport) -> None:
-    """Keep the report, whole or not at all."""
+    """Write the report, whole or not at all."""
     files.write_json(REPORT, report.model_dump(mode="json"))
 
 

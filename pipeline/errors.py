@@ -1,4 +1,4 @@
-"""The one error that a person, not a programmer, has to mend."""
+"""The error for mistakes of the user, and the words in which they are told."""
 
 import difflib
 from collections.abc import Iterable

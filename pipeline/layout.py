@@ -1,4 +1,4 @@
-"""Where everything lies, relative to the repository's root (the working directory)."""
+"""The paths of everything, relative to the repository's root, which is the working directory."""
 
 import os
 import tempfile
@@ -24,8 +24,8 @@ BUILD = Path("build")
 # Beside the outputs, outside DVC: what may differ between two equal runs.
 STATE = Path(".charter")
 CHECKPOINTS = STATE / "checkpoints"  # of an unfinished pretraining
-SHARDS = STATE / "shards"  # of a stage that is not done: shards that are
-FEATURE_CACHE = STATE / "features"  # one file a text and encoder, shared by stages
+SHARDS = STATE / "shards"  # finished shards of an unfinished stage
+FEATURE_CACHE = STATE / "features"  # one file for each encoder, shared by stages
 DATA_DOCS = STATE / "data_docs"  # Great Expectations' pages of the last validation
 UNSENT = STATE / "unsent"  # what MLflow could not take: one file a stage's run
 RUNS = STATE / "runs"  # STAGE.json: MLflow run id, seconds, progress
@@ -51,18 +51,18 @@ def report_path(stage: str) -> Path:
 
 
 def run_path(stage: str) -> Path:
-    """Return the path of what is known of a stage's last run but is no result: times, run id."""
+    """Return the path of the file about a stage's last run that is no result: times, run id."""
     return RUNS / f"{stage}.json"
 
 
 def recorder_socket(dvc: int) -> Path:
-    """Return the socket at which the stages that a process of DVC's runs find their recorder.
+    """Return the socket where stages run by one DVC process, of this id, find their recorder.
 
-    It is no file that can be copied, so it does not lie in the repository.
+    A socket cannot be copied with the repository, so it lies outside it.
     """
     return Path(tempfile.gettempdir()) / f"charter-recorder-{os.getuid()}-{dvc}"
 
 
 def python_path() -> str:
-    """Return the PYTHONPATH by which a process finds this code, wherever it works."""
+    """Return the PYTHONPATH by which a process finds this code from any working directory."""
     return os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))

@@ -1,6 +1,6 @@
-"""The processes of a stage that runs in several of them: who starts them, and which this one is.
+"""Stages that run in several processes: starting them, and which of them this one is.
 
-Whoever starts them (`start` here, torchrun, accelerate launch, srun, a Kubernetes PyTorchJob) puts
+What starts them (`start` here, torchrun, accelerate launch, srun, a Kubernetes PyTorchJob) puts
 RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT into the environment of each.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline import lifeline
 
-_GRACE_S = 60.0  # for the others, where one has failed: the first records how the stage ended
+_GRACE_S = 60.0  # for the others if one fails: process 0 still records how the stage ended
 _INTERRUPTED_CODE = 1  # of a process that a signal ended
 
 
@@ -21,20 +21,20 @@ def rank() -> int:
 
 
 def label() -> str:
-    """Return what a line on stderr begins with: nothing in process 0."""
+    """Return the prefix of a line on stderr: none in process 0."""
     return f"rank {rank()}: " if rank() else ""
 
 
 def started() -> bool:
-    """Whether this process is one of those that were started together."""
+    """Return whether this process is one of several that were started together."""
     return "WORLD_SIZE" in os.environ
 
 
 def start(processes: int, work: Callable[..., int], *arguments: Any) -> int:
-    """Run ``work(*arguments)`` in so many new processes of this machine; return the exit code.
+    """Run ``work(*arguments)`` in several new processes of this machine; return the exit code.
 
-    It is 0 where all returned 0, else that of the first that did not. One that fails or is killed
-    ends the others, and all of them end with this process, even where it is killed.
+    It is 0 if all returned 0, else that of the first that did not. If one fails or is killed the
+    others end too, and all end with this process, even if it is killed.
     """
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
     from torch.multiprocessing.spawn import ProcessExitedException, start_processes

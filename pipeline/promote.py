@@ -1,7 +1,7 @@
-"""``python -m pipeline promote VERSION``: make a version champion by the gate's recorded word.
+"""``python -m pipeline promote VERSION``: make a version champion by the gate's recorded decision.
 
-For a version that the gate has passed and that waited: nothing is measured again, so what the gate
-compared it with must still be the champion.
+This is for a version that the gate has passed and that had to wait. Nothing is measured again, so
+the champion must still be the one that the gate compared it with.
 """
 
 from typing import Any, Literal
@@ -23,7 +23,7 @@ class Promotion(Report):
     name: str
     version: str
     outcome: Literal["promoted", "already champion", "refused"]
-    why: str = ""  # it is refused
+    why: str = ""  # why it is refused
 
     def summary(self) -> str:
         """Return the outcome as a line."""
@@ -33,10 +33,10 @@ class Promotion(Report):
 
 
 def promote(params: BundleParams, number: str) -> Promotion:
-    """Make a version champion, if the gate has passed it and nothing has changed since.
+    """Make a version champion if the gate has passed it and nothing has changed since.
 
     Raises:
-        InputError: where the version is not whole, or MLflow cannot be reached.
+        InputError: where the version was changed, or MLflow cannot be reached.
     """
     registry, policy = Registry(params.name), rules.load()
     with files.locked(champion.LOCK):
@@ -57,7 +57,7 @@ def promote(params: BundleParams, number: str) -> Promotion:
 def crown(
     registry: Registry, version: Version, present: Version | None, decision: Decision
 ) -> None:
-    """Log the promotion, keep the decision that it rests on, move the alias, and say that it is.
+    """Log the promotion, keep the decision that it rests on, move the alias, and tag that it moved.
 
     ``present`` is the champion that the gate compared the version with.
 
@@ -88,14 +88,14 @@ def crown(
 
 
 def complete(registry: Registry, champion_now: Version) -> None:
-    """Say of a champion that its promotion arrived, where that was cut short after the alias."""
+    """Set the champion's tag of its promotion, if that was cut short after the alias moved."""
     last = decisions.last_move(registry.name, champion_now.tags.get("log", ""))
     if last and last.action == "promote" and last.to_version == champion_now.number:
         registry.tag(champion_now, **{champion.CROWNED: str(last.entry)})
 
 
 def circumstances(decision: Decision) -> dict[str, Any]:
-    """Return, for the log, what a decision rests on beside its rules."""
+    """Return for the log what a decision rests on besides its rules."""
     waived = [waiver.model_dump(mode="json") for waiver in decision.waivers()]
     return {"waivers": waived, "refused_before": list(decision.refused_before)}
 
@@ -111,13 +111,13 @@ def circumstances_as_tags(decision: Decision) -> dict[str, str]:
 def _refuse_moved(registry: Registry, compared: Version | None) -> None:
     """Refuse to take the alias from a champion that the bundle was not compared with.
 
-    The lock is this workspace's; another may promote to the same registry meanwhile.
+    The lock is of this workspace; another one may promote to the same registry meanwhile.
     """
     now = registry.at(CHAMPION)
     if (now and now.number) != (compared and compared.number):
         raise InputError(
             f"{registry.name}: its champion was moved from elsewhere while this bundle was judged;"
-            " publish again, to be compared with the present one"
+            " publish again to compare it with the present one"
         )
 
 
@@ -144,10 +144,12 @@ def _find_stale(
 ) -> str:
     """Return what has changed since the gate passed a version; empty where nothing has."""
     if decision.policy_digest != policy.digest:
-        return "the gate decided by another policy.yaml; run `dvc repro`, then publish"
+        return "policy.yaml was changed after the gate decided; run `dvc repro`, then publish"
     compared = decision.champion.version if decision.champion else None
     if compared != (present.number if present else None):
-        return "the champion is another than the gate compared it with; publish its bundle again"
+        return (
+            "the champion is not the one that the gate compared it with; publish its bundle again"
+        )
     bundle, author = version.tags[BUNDLE_TAG], version.tags.get(AUTHOR_TAG, "")
     for waiver in decision.waivers():
         why = waivers.refusal(waiver, policy, bundle, author, trust.today())

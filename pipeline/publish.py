@@ -1,7 +1,7 @@
 """Publish the bundle: register it, compare it with the champion, promote it if the gate passes.
 
-Aliases move last, to versions whose every byte was verified in the registry; a publication that
-was cut short is completed by the next, which finds the version by its bundle's digest.
+Aliases move last, and only to versions whose every byte was verified in the registry. If a
+publication is cut short the next one completes it: it finds the version by its bundle's digest.
 """
 
 from dataclasses import dataclass
@@ -25,17 +25,17 @@ Outcome = Literal["promoted", "refused", "awaiting approval", "already champion"
 
 
 class Publication(Report):
-    """What became of a bundle."""
+    """The outcome for a bundle."""
 
     name: str
     version: str
     outcome: Outcome
     decision: Decision | None  # none where nothing was decided
     withheld: str = ""  # why a bundle that the gate passes is not promoted
-    signature: str = ""  # what was found of the stored version's
-    aliases: tuple[str, ...] = ()  # that point at the version now, as the registry has them
-    page: str  # where the version is found
-    report: str  # where the report is found
+    signature: str = ""  # what the check of the stored version's signature found
+    aliases: tuple[str, ...] = ()  # those that point at the version now
+    page: str  # URL or name of the version in the registry
+    report: str  # path of the report's page
 
     @property
     def promoted(self) -> bool:
@@ -82,7 +82,7 @@ class Publication(Report):
 
 @dataclass(frozen=True)
 class Bundle:
-    """build/bundle, checked against itself and against what the stages left."""
+    """build/bundle, checked against its own digests and against the stages' reports."""
 
     folder: Path
     digest: str
@@ -93,7 +93,7 @@ def publish(params: BundleParams) -> Publication:
     """Register build/bundle as a version of the model ``params.name``, and let the gate decide.
 
     Raises:
-        InputError: where the bundle is not whole, or MLflow cannot be reached.
+        InputError: where the bundle was changed, or MLflow cannot be reached.
     """
     with files.locked(champion.LOCK):
         bundle, policy = read_bundle(params.name), rules.load()
@@ -106,7 +106,7 @@ def publish(params: BundleParams) -> Publication:
 
 
 def _keep(registry: Registry, version: Version, policy: Policy) -> Publication:
-    """Leave the champion where it is, unless a waiver that it rests on has expired."""
+    """Leave the champion in place, unless a waiver that it rests on has expired."""
     checked = trust.check_version(registry, version, policy)
     trust.check_made(registry, version)
     why = trust.lapsed(registry, version, policy, trust.today())
@@ -143,10 +143,10 @@ def _decide(
 
 
 def _refused_before(test_digest: str, policy: Policy) -> tuple[str, ...]:
-    """Return what the log here has of refusals on these test rows under other limits.
+    """Return the refusals in the log here on the same test rows under another policy.
 
-    Whoever sees a refusal and then changes policy.yaml may fit it to the result. That cannot be
-    forbidden, as a limit may be wrong; it can be said.
+    After a refusal somebody may fit policy.yaml to the result. That cannot be forbidden, because a
+    limit may be wrong; but it can be disclosed.
     """
     found = {
         entry["judged_by"]: f"on {entry['time']} the gate refused version {entry['version']} of"
@@ -159,9 +159,9 @@ def _refused_before(test_digest: str, policy: Policy) -> tuple[str, ...]:
 
 
 def _judged_on(bundle: Bundle, decision: Decision) -> dict[str, str]:
-    """Return, for the log, which test rows a refusal is of and by which policy.
+    """Return for the log the test rows and the policy of a refusal.
 
-    Nothing where the bundle was not refused by the policy that it was made under.
+    Nothing, unless the bundle was refused by the policy that it was made under.
     """
     evaluated = bundle.reports["evaluate"]
     if decision.promote or evaluated["policy_digest"] != decision.policy_digest:
@@ -172,7 +172,7 @@ def _judged_on(bundle: Bundle, decision: Decision) -> dict[str, str]:
 def _find_outcome(
     registry: Registry, version: Version, decision: Decision, policy: Policy
 ) -> tuple[Outcome, str]:
-    """Return what becomes of a version, and why one that the gate passes is not promoted."""
+    """Return the outcome for a version, and why it is withheld although the gate passes it."""
     if champion.ROLLED_BACK in version.tags:
         return "refused", champion.explain_rolled_back(version)
     if not decision.promote:
@@ -184,7 +184,7 @@ def _find_outcome(
 
 
 def read_bundle(name: str) -> Bundle:
-    """Read build/bundle, and check that it is whole and of these reports.
+    """Read build/bundle, and check that it is complete and holds the stages' own reports.
 
     Raises:
         InputError: naming the file that is missing, changed, or not the stage's own.
@@ -240,7 +240,7 @@ def _record(
     found: tuple[Outcome, str],
     judged: dict[str, str],
 ) -> None:
-    """Log that a version is not promoted, and say so on it."""
+    """Log that a version is not promoted, and say so in its tags."""
     outcome, withheld = found
     reasons = [*decision.reasons(), *filter(None, [withheld])]
     action = "refuse" if outcome == "refused" else "wait"

@@ -1,9 +1,9 @@
 """``python -m pipeline score MODEL ROWS SCORED``: label every row of a Parquet file.
 
-The model is verified before it is loaded; one that is refused leaves nothing written. Rows stream
-through in chunks, in memory that does not grow with the file. In a chunk texts of one length are a
-batch, so that there is no padding, and a row's probability does not depend on the rows beside it
-but for rounding: 1e-7 was seen, and a test allows 1e-6.
+The model is verified before it is loaded; if it is refused nothing is written. Rows are read and
+written in chunks, so memory does not grow with the file. Within a chunk, texts of one length form a
+batch: there is no padding, and a row's probability depends on the rows beside it by rounding only
+(1e-7 was seen, and a test allows 1e-6).
 """
 
 import collections
@@ -35,7 +35,7 @@ ADDED = pa.schema(
     }
 )
 _CHUNK_ROWS = 1 << 14  # enough texts of each length for whole batches
-_NAMED_ROWS = 5  # rows with a problem that the summary names
+_NAMED_ROWS = 5  # at most so many rows with a problem are named in the summary
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,18 @@ class VerifiedBundle:
 
 
 class Scoring(Report):
-    """What was written."""
+    """What was written, and by which model."""
 
     path: str
     model_digest: str
     model_version: str | None
     rows: int
     problems: dict[str, int]  # problem -> rows
-    first_problems: tuple[str, ...]  # the first of these rows, counted from 1
+    first_problems: tuple[str, ...]  # the first such rows, by number from 1
     seconds: float  # of reading, scoring and writing; the model was loaded before
 
     def summary(self) -> str:
-        """Return it for a terminal."""
+        """Return the result for a terminal."""
         version = f"version {self.model_version}, " if self.model_version else ""
         without = sum(self.problems.values())
         rate = self.rows / self.seconds if self.seconds else 0
@@ -72,18 +72,18 @@ class Scoring(Report):
 
 
 def score(target: str, source: Path, out: Path, max_chars: int, progress: Progress) -> Scoring:
-    """Write ``out``: the rows of ``source``, all columns, with those of `ADDED`.
+    """Write the rows of ``source`` to ``out``, with all their columns and those of `ADDED`.
 
-    A text that is null, empty, not UTF-8 or longer than ``max_chars`` gets a null label and its
-    problem in words; no row is dropped. A text of more tokens than the model reads is cut, as in
+    A text that is null, empty, not UTF-8 or longer than ``max_chars`` gets a null label and a
+    ``problem``; no row is dropped. A text of more tokens than the model reads is cut, as in
     training and evaluation.
 
     Args:
         target: ``models:/NAME@ALIAS``, ``models:/NAME/NUMBER`` or a bundle's folder.
         source: A Parquet file with a string column ``text``.
         out: A Parquet file, replaced whole.
-        max_chars: Texts may have so many characters; ``validate.max_chars`` in training.
-        progress: Is told the rows done and their number.
+        max_chars: The longest text that is labelled; ``validate.max_chars`` in training.
+        progress: Receives the number of rows done and of all rows.
 
     Raises:
         InputError: where the model is refused, or the file cannot be read or lacks the column.
@@ -117,10 +117,10 @@ def score(target: str, source: Path, out: Path, max_chars: int, progress: Progre
 
 
 def open_bundle(target: str) -> VerifiedBundle:
-    """Verify a bundle as `verify` does, with the log of decisions where it is; no alias is moved.
+    """Verify a bundle as `verify` does, but without moving an alias or requiring the log.
 
     Raises:
-        InputError: naming what is not what it was, or the waiver that holds no longer.
+        InputError: naming what was changed, or the waiver that is no longer valid.
     """
     if not target.startswith("models:"):
         verify.verify(target)
@@ -142,13 +142,14 @@ def _describe(folder: Path, version: str | None) -> VerifiedBundle:
 
 
 def open_rows(source: Path, out: Path) -> pq.ParquetFile:
-    """Open a Parquet file whose rows can be scored into ``out``.
+    """Open a Parquet file, checking that its rows can be scored and written to ``out``.
 
     Raises:
-        InputError: naming the file and the column that is missing, of another type, or taken.
+        InputError: naming the file, and the column that is missing, of a wrong type, or already
+            there.
     """
     if source.resolve() == out.resolve():
-        raise InputError(f"{out}: is read and would be replaced; name another file to write")
+        raise InputError(f"{out}: is the input; name another file to write")
     try:
         rows = parquet.opened(source)
     except (OSError, pa.ArrowInvalid) as error:
@@ -165,7 +166,7 @@ def open_rows(source: Path, out: Path) -> pq.ParquetFile:
 
 
 def _chunks(rows: pq.ParquetFile, source: Path) -> Iterator[pa.Table]:
-    """Yield the rows in order, some thousands at a time, whatever the size of a row group."""
+    """Yield the rows in order, `_CHUNK_ROWS` at a time whatever the size of a row group."""
     try:
         for batch in rows.iter_batches(batch_size=_CHUNK_ROWS):
             yield pa.Table.from_batches([batch])
@@ -174,7 +175,7 @@ def _chunks(rows: pq.ParquetFile, source: Path) -> Iterator[pa.Table]:
 
 
 def read_texts(chunk: pa.Table, max_chars: int) -> list[tuple[str, str | None]]:
-    """Return each row's text, and the problem that keeps it from being scored, if any."""
+    """Return each row's text, and why it cannot be scored, if so."""
     column = chunk[TEXT]
     binary = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
     return [_read_text(raw, max_chars) for raw in column.cast(binary).to_pylist()]

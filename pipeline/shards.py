@@ -1,8 +1,8 @@
-"""A stage's work in parts, each of which may be done by another process or machine.
+"""A stage's work in shards, which other processes or machines may compute.
 
-A shard is a call of a function that reads files, makes files, and writes last the one that says it
-is done: so what is done is not done again after a kill. The shards are done here, one after
-another, or by the command in the variable `COMMAND`, such as ``python -m flows.shards dask``.
+A shard is a call of a function that reads and writes files. The file that it writes last marks the
+shard as done, so that it is not computed again after a kill. The shards are computed here, one
+after another, or by the command in the variable `COMMAND`, such as ``python -m flows.shards dask``.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from pipeline.errors import InputError
 
-COMMAND = "CHARTER_SHARDS"  # it is told the shards on its standard input
+COMMAND = "CHARTER_SHARDS"  # the command gets the shards on its standard input
 _POLL_S = 1.0
 
 Progress = Callable[[int], None]  # (units done)
@@ -36,12 +36,12 @@ class Shard:
 
 
 def are_sent() -> bool:
-    """Say whether a command does the shards."""
+    """Return whether the shards are sent to a command."""
     return bool(os.environ.get(COMMAND))
 
 
 def run(shards: Sequence[Shard], progress: Progress) -> None:
-    """Do the shards that are not done; one alone is done here.
+    """Compute the shards that are not done yet; a single one is computed here.
 
     Raises:
         InputError: the command, or a shard, refused its input.
@@ -56,10 +56,10 @@ def run(shards: Sequence[Shard], progress: Progress) -> None:
 
 
 def do(shard: Shard, progress: Progress = lambda _: None) -> None:
-    """Do a shard in this process, unless it is done: a cluster that has lost a machine asks again.
+    """Compute a shard here unless it is done: a cluster that loses a machine sends it again.
 
     Raises:
-        InputError: its input is refused.
+        InputError: the shard refuses its input.
     """
     if not shard.done.is_file():
         module, name = shard.function.split(":")
@@ -68,7 +68,7 @@ def do(shard: Shard, progress: Progress = lambda _: None) -> None:
 
 
 def read(stream: IO[str]) -> list[Shard]:
-    """Return the shards that a stage tells its command."""
+    """Read the shards that a stage has sent to its command."""
     return [Shard(**{**each, "done": Path(each["done"])}) for each in json.load(stream)]
 
 

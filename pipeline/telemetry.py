@@ -1,4 +1,4 @@
-"""No library may phone home: the switch of each that would."""
+"""Switches that keep libraries from sending usage data."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What a stage tells the world while it runs. MLflow's side is in adapters/tracking.py."""
+"""How a stage reports while it runs. adapters/runs.py passes it on to the terminal and MLflow."""
 
 import contextlib
 import time
@@ -14,7 +14,7 @@ class Track(Protocol):
         """Record values at a step (of the optimiser, or 0 for a stage with none)."""
 
     def progress(self, done: int, total: int, unit: str, **fields: float) -> None:
-        """Say that ``done`` of ``total`` units are done; may be called at every step."""
+        """Report that ``done`` of ``total`` units are done; may be called at every step."""
 
     def dataset(self, name: str, path: Path, rows: int, digest: str) -> None:
         """Record that the stage read this data."""

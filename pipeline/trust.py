@@ -1,4 +1,4 @@
-"""Whether a bundle or version is what it says it is: files, signature, decision, waivers."""
+"""Whether a bundle or version is what it claims to be: files, signature, decision, waivers."""
 
 import datetime
 import hashlib
@@ -18,9 +18,9 @@ from pipeline.policy.gate import Decision
 from pipeline.policy.rules import Policy
 from pipeline.reports import BundleReport, EvaluateReport
 
-DECISION = "decision"  # the gate's last word on a version: JSON with its run, by this name
-PROMOTION = "promotion"  # the one by which it became champion, which a later refusal leaves
-MADE_WITH = (  # tags that a version has from the first, and that nothing changes
+DECISION = "decision"  # name of the gate's last decision on a version, JSON kept with its run
+PROMOTION = "promotion"  # the decision by which it became champion; a later refusal leaves it
+MADE_WITH = (  # tags that a version is made with, and that never change
     BUNDLE_TAG,
     STORED_TAG,
     AUTHOR_TAG,
@@ -36,24 +36,24 @@ R = TypeVar("R", bound=pydantic.BaseModel)
 
 @dataclass(frozen=True)
 class Checked:
-    """A version whose files, signature and tags hold."""
+    """A version whose files, signature and tags are as they should be."""
 
     folder: Path
-    signature: str  # what was found of it
+    signature: str  # what the check of the signature found
 
 
 def check_bundle(folder: Path, require_signature: bool) -> str:
-    """Check a bundle's every file; say what was found of its signature.
+    """Check every file of a bundle; return what the check of its signature found.
 
     Raises:
-        InputError: naming the file that is missing, changed, not listed, or not signed for.
+        InputError: naming the file that is missing, changed, not listed, or not signed.
     """
     check_files(folder)
     return signing.check(folder, require_signature)
 
 
 def check_files(folder: Path) -> dict[str, str]:
-    """Check a bundle's every file against its digests, and these against its report; return them.
+    """Check every file of a bundle against its digests, and these against its report; return them.
 
     Raises:
         InputError: naming the file that is missing, changed or not listed.
@@ -64,7 +64,7 @@ def check_files(folder: Path) -> dict[str, str]:
         raise InputError(f"{path}: not found; run `dvc repro bundle`")
     report = reports.parse(BundleReport, files.read_json(path), str(path), "bundle")
     if report.files != digests or report.digest != files.sha256_digests(digests):
-        raise InputError(f"{path}: is not of the files beside it; run `dvc repro bundle`")
+        raise InputError(f"{path}: does not describe the files beside it; run `dvc repro bundle`")
     return digests
 
 
@@ -72,7 +72,7 @@ def check_version(registry: Registry, version: Version, policy: Policy) -> Check
     """Check all that is stored for a version, its signature, and its tags against its reports.
 
     Raises:
-        InputError: naming the file or tag that is not what it was.
+        InputError: naming the file or tag that was changed.
     """
     folder = registry.fetch(version)
     signature = check_bundle(folder, policy.require_signature)
@@ -87,14 +87,14 @@ def check_made(registry: Registry, version: Version) -> None:
     """Check a version's tags against its first entry in the log of decisions here, if it has one.
 
     Raises:
-        InputError: naming the tag that is not what it was.
+        InputError: naming the tag that was changed.
     """
     first = next((e for e in decisions.entries() if _is_of(e, registry.name, version)), None)
     if first is None:
         if version.tags.get("log", "") == decisions.log_id():
             raise InputError(
-                f"version {version.number}: {decisions.LOG} has no entry of it as it is: its tags"
-                " were changed by hand; publish again"
+                f"version {version.number}: no entry of {decisions.LOG} fits its tags: they were"
+                " changed by hand; publish again"
             )
         return
     for tag in MADE_WITH:
@@ -107,8 +107,8 @@ def check_made(registry: Registry, version: Version) -> None:
 
 
 def _is_of(entry: dict[str, Any], name: str, version: Version) -> bool:
-    """Return whether an entry is of this version, and not of another that had its number."""
-    tag = STORED_TAG if STORED_TAG in entry else BUNDLE_TAG  # entries of before have but the bundle
+    """Return whether an entry is of this version, not of an earlier one with the same number."""
+    tag = STORED_TAG if STORED_TAG in entry else BUNDLE_TAG  # older entries have only this
     named = entry["name"] == name and entry.get("version") == version.number
     return named and entry.get(tag) == version.tags.get(tag)
 
@@ -116,17 +116,17 @@ def _is_of(entry: dict[str, Any], name: str, version: Version) -> bool:
 def keep_record(
     registry: Registry, version: Version, name: str, record: pydantic.BaseModel
 ) -> None:
-    """Keep a decision or approval with a version's run, and its digest on the version."""
+    """Keep a decision or approval with a version's run, and its digest in a tag of the version."""
     as_json = record.model_dump(mode="json")
     registry.log(version, f"{name}.json", as_json)
     registry.tag(version, **{_tag(name): _digest(as_json)})
 
 
 def read_record(registry: Registry, version: Version, name: str, kind: type[R]) -> R | None:
-    """Return what `keep_record` has kept; None where it has kept nothing.
+    """Return what `keep_record` has kept; None if it has kept nothing.
 
     Raises:
-        InputError: where it is not what its tag says.
+        InputError: where it does not have the digest in its tag.
     """
     if _tag(name) not in version.tags:
         return None
@@ -141,12 +141,12 @@ def read_record(registry: Registry, version: Version, name: str, kind: type[R]) 
 
 
 def read_decision(registry: Registry, version: Version, name: str) -> Decision | None:
-    """Return the gate's decision of this name, as `read_record` does."""
+    """Return the gate's decision that is kept by this name; see `read_record`."""
     return read_record(registry, version, name, Decision)
 
 
 def lapsed(registry: Registry, version: Version, policy: Policy, today: datetime.date) -> str:
-    """Return why a waiver on which a version's promotion rests holds no longer; empty if all do."""
+    """Return why a waiver that a version's promotion rests on is not valid; empty if all are."""
     promotion = read_decision(registry, version, PROMOTION)
     bundle, author = version.tags[BUNDLE_TAG], version.tags.get(AUTHOR_TAG, "")
     for waiver in promotion.waivers() if promotion else ():
@@ -157,12 +157,12 @@ def lapsed(registry: Registry, version: Version, policy: Policy, today: datetime
 
 
 def today() -> datetime.date:
-    """Return the day by which a waiver expires, UTC."""
+    """Return today's date in UTC, by which waivers expire."""
     return datetime.datetime.now(datetime.UTC).date()
 
 
 def _digest(value: Any) -> str:
-    """Hex SHA-256 of JSON, however it is laid out."""
+    """Hex SHA-256 of JSON, whatever its layout."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -174,6 +174,6 @@ def _tag(name: str) -> str:
 def _check_tag(version: Version, tag: str, found: str) -> None:
     if version.tags.get(tag) != found:
         raise InputError(
-            f"version {version.number}: its tag {tag} is {version.tags.get(tag)!r}, and what it is"
-            f" of is {found!r}: the registry was changed by hand; publish again"
+            f"version {version.number}: its tag {tag} is {version.tags.get(tag)!r}, but should be"
+            f" {found!r}: the registry was changed by hand; publish again"
         )

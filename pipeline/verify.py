@@ -1,7 +1,7 @@
-"""``python -m pipeline verify TARGET``: is what is served what was made, decided and allowed?
+"""``python -m pipeline verify TARGET``: whether a model is still what was made and approved.
 
-A bundle's folder is checked by itself. Of a version in the registry all that is stored is checked,
-its signature, its tags, the gate's decision, the waivers that this rests on, and the log.
+A bundle's folder is checked by itself. For a version in the registry everything stored is checked,
+with its signature, its tags, the gate's decision, the waivers that this rests on, and the log.
 """
 
 import re
@@ -18,7 +18,7 @@ _TARGET = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<number
 
 
 class Verification(Report):
-    """What was found of a target that is whole."""
+    """What was found about a target that is unchanged."""
 
     target: str
     found: tuple[str, ...]
@@ -33,14 +33,14 @@ class Verification(Report):
 def verify(target: str, with_log: bool = True) -> Verification:
     """Verify a bundle's folder, ``models:/NAME@ALIAS`` or ``models:/NAME/NUMBER``.
 
-    Where a waiver on which the champion rests has expired, its alias is taken back.
+    If a waiver that the champion rests on has expired, its alias is taken back.
 
     Args:
         target: What to verify.
         with_log: Whether the log of decisions must be here; a host that only serves has none.
 
     Raises:
-        InputError: naming the file, tag, alias or entry that is not what it was.
+        InputError: naming the file, tag, alias or entry that was changed.
     """
     if not target.startswith("models:"):
         return _verify_folder(Path(target))
@@ -57,7 +57,7 @@ def find(target: str) -> tuple[Registry, Version]:
     """
     match = _TARGET.fullmatch(target)
     if match is None:
-        raise InputError(f"{target}: is no target; write models:/NAME@champion or models:/NAME/3")
+        raise InputError(f"{target}: not a target; write models:/NAME@champion or models:/NAME/3")
     registry = Registry(match["name"])
     number = match["number"]
     version = registry.get(number) if number else registry.at(match["alias"])
@@ -68,7 +68,7 @@ def find(target: str) -> tuple[Registry, Version]:
 
 def _verify_folder(folder: Path) -> Verification:
     if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder; name a bundle, or models:/NAME@champion")
+        raise InputError(f"{folder}: not a folder; name a bundle, or models:/NAME@champion")
     required = layout.POLICY.is_file() and rules.load().require_signature
     signature = trust.check_bundle(folder, required)
     return Verification(target=str(folder), found=("every file is whole", signature))
@@ -95,10 +95,10 @@ def _verify_version(
 
 
 def describe_decision(registry: Registry, version: Version, is_champion: bool) -> str:
-    """Say what the gate has said of a version; of a champion, when it was promoted.
+    """Return the gate's decision in words: of a champion that of its promotion, else the last.
 
     Raises:
-        InputError: where what is kept is not what was decided.
+        InputError: where the decision was changed after it was recorded.
     """
     name = trust.PROMOTION if is_champion else trust.DECISION
     decision = trust.read_decision(registry, version, name)

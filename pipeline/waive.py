@@ -18,10 +18,10 @@ FIELDS = ("rule", "author", "approver", "reason", "compensating_measure", "expir
 
 
 def waive(**fields: str) -> str:
-    """Sign a waiver with the key that CHARTER_SIGNING_KEY names, and say where it lies.
+    """Sign a waiver with the key that CHARTER_SIGNING_KEY names; return a line with its path.
 
-    ``fields`` are those of `FIELDS`; an empty author is who made the commit, another is refused.
-    The waiver is written to waivers/ and to the log; `publish` reads it.
+    ``fields`` are those of `FIELDS`. An empty author stands for the author of the commit; another
+    one is refused. The waiver is written to waivers/ and to the log; `publish` reads it.
 
     Raises:
         InputError: where a field is bad, or the waiver would not be valid.
@@ -41,7 +41,7 @@ def waive(**fields: str) -> str:
 
 
 def _find_author(said: str) -> str:
-    """Return who made the commit that the bundle is of, as a version's tag has it."""
+    """Return the author of the commit that the bundle was made from, as a version's tag has it."""
     author = tracking.git_author()
     if not author:
         raise InputError(
@@ -56,7 +56,9 @@ def _make(bundle: str, fields: dict[str, str]) -> Waiver:
     try:
         expires = datetime.date.fromisoformat(fields["expires"])
     except ValueError:
-        raise InputError(f"--expires {fields['expires']}: is no day; write 2027-01-31") from None
+        raise InputError(
+            f"--expires {fields['expires']}: not a date; write it as 2027-01-31"
+        ) from None
     try:
         return Waiver.model_validate({**fields, "bundle": bundle, "expires": expires})
     except pydantic.ValidationError as error:

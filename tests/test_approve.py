@@ -249,7 +249,7 @@ def test_a_version_is_not_promoted_over_a_champion_it_was_not_compared_with(
     assert promote.promote(params, "1").outcome == "promoted"
     say(params, number="2")
     refused = promote.promote(params, "2")
-    assert "the champion is another than the gate compared it with" in refused.why
+    assert "the champion is not the one that the gate compared it with" in refused.why
     assert champion_of(params) == "1"
 
 

@@ -84,7 +84,7 @@ def refusal(read: Callable[..., Any], *arguments: Any) -> str:
     return ""
 
 
-def test_the_kinds_are_many() -> None:
+def test_the_bad_inputs_are_800_or_more() -> None:
     kinds = len(bad_params()) + len(bad_policies()) + 2 * len(BAD_YAML) + len(BAD_ROWS)
     assert kinds >= 800
 

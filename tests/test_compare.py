@@ -90,7 +90,7 @@ def test_what_cannot_be_compared_is_said(params: BundleParams) -> None:
     with pytest.raises(InputError, match="has no champion"):
         compare.compare(params, Path("fresh.jsonl"))
     publish.publish(params)
-    with pytest.raises(InputError, match="no other version"):
+    with pytest.raises(InputError, match="has no version but the champion"):
         compare.compare(params, Path("fresh.jsonl"))
     bundle_factory.build(params.name, seed=1, labels=("bad", "good"))
     publish.publish(params)

@@ -45,7 +45,7 @@ def worst(found: Iterator[Finding]) -> Finding:
     return max(findings, key=lambda each: ("ok", "warn", "wrong").index(each.verdict))
 
 
-def test_an_old_python_is_wrong() -> None:
+def test_an_old_python_is_reported_as_wrong() -> None:
     assert worst(environment.check_python()).verdict == "ok"
     assert worst(environment.check_python((3, 10, 4))).found == "3.10.4"
     assert worst(environment.check_python((3, 10, 4))).verdict == "wrong"
@@ -82,7 +82,7 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_full_disk_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_as_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with contextlib.contextmanager(mounted)(tmp_path / "disk", "size=1m"):
         monkeypatch.chdir(tmp_path / "disk")
         found = worst(environment.check_disk())
@@ -124,7 +124,7 @@ def test_git_says_what_a_version_would_be_tagged_with() -> None:
     git("commit", "--quiet", "--message", "First")
     assert worst(recorded.check_git()).verdict == "ok"
     Path("params.yaml").write_text("changed")
-    assert "with changes" in worst(recorded.check_git()).found
+    assert "with uncommitted changes" in worst(recorded.check_git()).found
 
 
 def test_data_and_stages_that_are_not_on_record_are_found() -> None:
@@ -142,7 +142,7 @@ def test_data_and_stages_that_are_not_on_record_are_found() -> None:
     data, lock = recorded.check_dvc()
     assert (data.check, data.verdict) == ("data", "wrong")
     assert "dvc add data" in data.advice
-    assert (lock.verdict, lock.found) == ("warn", "to be run: split")
+    assert (lock.verdict, lock.found) == ("warn", "not up to date: split")
 
 
 def test_a_log_of_decisions_that_was_edited_is_wrong() -> None:
@@ -210,7 +210,7 @@ def test_an_object_of_the_cache_with_a_bit_flipped_is_wrong() -> None:
     Path("data").mkdir()
     Path("data/rows.jsonl").write_text("{}\n")
     dvc("add", "--quiet", "data")
-    assert worst(leftovers.check_cache()).found == "2 objects, each with its digest"
+    assert worst(leftovers.check_cache()).found == "2 objects, all undamaged"
     path = next(p for p in Path(".dvc/cache/files/md5").rglob("*") if p.is_file())
     path.chmod(0o644)
     path.write_bytes(path.read_bytes() + b" ")
@@ -364,7 +364,7 @@ def test_the_table_has_a_line_a_finding_and_the_exit_code_is_2_where_one_is_wron
     assert "2 findings: 1 wrong, 0 to look at" in said
 
 
-def test_every_check_is_made() -> None:
+def test_every_check_that_is_written_is_run() -> None:
     modules = (environment, keys, leftovers, recorded, servers)
     written = {f for m in modules for name, f in vars(m).items() if name.startswith("check_")}
     assert written == set(doctor.CHECKS)

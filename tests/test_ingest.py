@@ -258,7 +258,9 @@ LOCAL = IngestParams(source="local")
 def test_two_ingests_at_once_are_refused(own_data: Path) -> None:
     with (
         files.held(ingest.WORK / "lock", "another"),
-        pytest.raises(InputError, match=f"ingest: process {os.getpid()} is at it here"),
+        pytest.raises(
+            InputError, match=f"ingest: process {os.getpid()} is already running it here"
+        ),
     ):
         ingest.run(IngestParams(source="local"))
     assert not layout.PROVENANCE.exists()

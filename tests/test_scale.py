@@ -90,7 +90,7 @@ def test_what_is_given_stays_beside_what_is_auto(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({}, "learning_rate: auto is for init: scratch; give a number"),
+        ({}, "learning_rate: auto works with init: scratch only; set a number"),
         ({"init": "scratch", "tokens": 0}, "tokens must be a whole number above 0"),
         ({"init": "scratch", "hidden": "wide"}, "hidden must be a whole number above 0"),
         ({"init": "scratch", "layers": 96, "hidden": 12288}, "no learning rate is known for"),

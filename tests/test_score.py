@@ -185,7 +185,7 @@ def test_what_is_no_parquet_or_would_be_written_over_is_refused() -> None:
         score.open_rows(Path("params.yaml"), OUT)
     with pytest.raises(InputError, match="cannot be read as Parquet"):
         score.open_rows(Path("nothing.parquet"), OUT)
-    with pytest.raises(InputError, match="would be replaced"):
+    with pytest.raises(InputError, match="is the input"):
         score.open_rows(ROWS, Path.cwd() / "x" / ".." / ROWS)
 
 

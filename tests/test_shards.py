@@ -24,7 +24,7 @@ def send_to(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("sent", [True, False])
-def test_what_is_done_is_not_done_again(
+def test_a_finished_shard_is_not_run_again(
     sent: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(shards.COMMAND, raising=False)

@@ -160,14 +160,14 @@ def test_one_bit_changed_in_a_folder_is_refused_by_name(
             (folder / name).write_bytes(before)
     made_report = reports.read(reports.BundleReport)
     reports.write("bundle", made_report.model_copy(update={"digest": "0" * 64}))
-    with pytest.raises(InputError, match=r"report\.json: is not of the files beside it"):
+    with pytest.raises(InputError, match=r"report\.json: does not describe the files beside it"):
         trust.check_files(folder)
 
 
 @pytest.mark.parametrize(
     ("tag", "named"),
     [
-        ("bundle_digest", "not what the version was made of"),
+        ("bundle_digest", "not what the version was made with"),
         ("stored_digest", r"stored\.json"),
         ("promotion_digest", "its tag promotion_digest"),
         ("policy_digest", "its tag policy_digest"),
@@ -199,7 +199,7 @@ def test_a_version_whose_files_and_their_digests_were_all_changed_is_not_in_the_
     listed = files.sha256_tree(stored(params))
     registry.log(registry.get("1"), "stored.json", listed)
     registry.tag(registry.get("1"), stored_digest=files.sha256_digests(listed))
-    with pytest.raises(InputError, match="has no entry of it as it is"):
+    with pytest.raises(InputError, match="fits its tags: they were changed by hand"):
         verify.verify(target(params))
 
 
@@ -526,7 +526,7 @@ def test_a_waiver_falls_with_its_approver(params: BundleParams, keys: Keys) -> N
         ("near-tfidf", {"author": "Nobody At All"}, "the commit is by Ann Author"),
         ("near-tfidf", {"approver": "Bea"}, "Bea is not among"),
         ("near-tfidf", {"expires": "2020-01-01"}, "it expired on 2020-01-01"),
-        ("near-tfidf", {"expires": "soon"}, "--expires soon: is no day"),
+        ("near-tfidf", {"expires": "soon"}, "--expires soon: not a date"),
         ("near-tfidf", {"reason": " "}, "--reason"),
     ],
 )
@@ -545,9 +545,9 @@ def test_a_waiver_that_would_not_hold_is_not_written(  # noqa: PLR0917
 
 
 @pytest.mark.parametrize("text", ["models:/x", "models:/x@", "models:/x/y", "models:/x@c/1"])
-def test_what_is_no_target_is_said(text: str) -> None:
+def test_an_unknown_target_is_refused(text: str) -> None:
     shutil.copy(bundle_factory.ROOT / "policy.yaml", "policy.yaml")
-    with pytest.raises(InputError, match="is no target"):
+    with pytest.raises(InputError, match="not a target"):
         verify.verify(text)
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="not a folder"):
         verify.verify("nowhere")

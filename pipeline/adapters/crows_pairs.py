@@ -10,7 +10,7 @@ from pipeline.errors import InputError
 
 DIRECTIONS = ("stereo", "antistereo")
 _COLUMNS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
-_MEND = "get the authors' file again"
+_MEND = "download the authors' file again"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Pair:
 
 
 def read_pairs(path: Path, limit: int | None) -> list[Pair]:
-    """Read the pairs in the file's order; of more than ``limit``, those of the lowest hashes.
+    """Read the pairs in the file's order; if there are more than ``limit``, a sample by hash.
 
     Raises:
         InputError: naming the line of a cell that is empty or unknown, or a column that is absent.

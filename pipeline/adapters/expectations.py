@@ -1,7 +1,7 @@
 """Great Expectations: suites over columns that are already computed, and their Data Docs.
 
-What a row must be is decided in pipeline/text; here each expectation is stated to Great
-Expectations, evaluated on the columns, and shown. Nothing of it leaves this module.
+pipeline/text decides what a row must be. Here each expectation is stated to Great Expectations,
+evaluated on the columns, and shown. No object of that library leaves this module.
 """
 
 import datetime
@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline import files, telemetry
 
-# Data Docs sort runs by time; one time for all keeps the pages' names the same.
+# Data Docs name pages by the time of the run; one fixed time keeps the names the same.
 _RUN_TIME = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 _OFFLINE = (
     """<meta http-equiv="Content-Security-Policy" """
@@ -50,7 +50,7 @@ def not_null(column: str) -> Rule:
 
 
 def between(column: str, low: float | None = None, high: float | None = None) -> Rule:
-    """Expect each value that is not null to be within limits, which are allowed themselves."""
+    """Expect each value that is not null to be within these limits, inclusive."""
     limits = {"min_value": low, "max_value": high}
     return Rule("ExpectColumnValuesToBeBetween", {"column": column, **limits})
 
@@ -97,8 +97,8 @@ class Suites:
         """Write the Data Docs of all that was evaluated to ``folder``, replacing what is there.
 
         Great Expectations lets a page load Bootstrap, fonts and its logo from other hosts. Here a
-        page may load nothing but its own files: no host is told that it was opened, and it looks
-        the same without a network. Their index is empty then, so it is made here.
+        page may load only its own files: no host learns that it was opened, and it looks the same
+        without a network. The index that they generate is empty then, so one is made here.
         """
         shutil.rmtree(folder, ignore_errors=True)
         site = {
@@ -117,7 +117,7 @@ class Suites:
 
 
 def _index(folder: Path) -> str:
-    """Return a page that leads to the validations' pages."""
+    """Return a page with links to the pages of the validations."""
     pages = sorted(page.relative_to(folder) for page in (folder / "validations").rglob("*.html"))
     items = "".join(f'<li><a href="{page}">{page.parts[1]}</a></li>' for page in pages)
     return f"<!DOCTYPE html><title>Data Docs</title><h1>Data Docs</h1><ul>{items}</ul>"

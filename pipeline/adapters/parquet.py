@@ -30,7 +30,7 @@ def writer(path: Path, schema: pyarrow.Schema) -> Iterator[pyarrow.parquet.Parqu
 
 
 def opened(source: Path | IO[bytes]) -> pyarrow.parquet.ParquetFile:
-    """Open a file whose columns are read page by page; by default row groups stay in memory."""
+    """Open a file so that columns are read page by page; the default keeps row groups in memory."""
     return pyarrow.parquet.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
 
 
@@ -43,9 +43,8 @@ def write(path: Path, table: pyarrow.Table) -> None:
 def sorted_by_id(path: Path, work: Path, bucket_bytes: int) -> Iterator[pyarrow.Table]:
     """Yield the rows of a file in tables of about ``bucket_bytes``, sorted by the column ``id``.
 
-    Above `_MOST_BUCKETS` times that size the tables are larger. The ids are digits of a hash, so
-    that their first digits spread the rows evenly over buckets; buckets beyond the first are kept
-    in ``work`` meanwhile.
+    Of a file above `_MOST_BUCKETS` times that size the tables are larger. The ids are hashes, so
+    their first digits spread the rows evenly over buckets, which are kept in ``work`` meanwhile.
     """
     file = opened(path)
     groups = (file.metadata.row_group(at) for at in range(file.num_row_groups))
@@ -66,7 +65,7 @@ def sorted_by_id(path: Path, work: Path, bucket_bytes: int) -> Iterator[pyarrow.
 
 
 def _scatter(file: pyarrow.parquet.ParquetFile, paths: list[Path]) -> None:
-    """Append each row to its bucket: as a stream, where Parquet would keep an index in memory."""
+    """Append each row to its bucket, an Arrow stream: Parquet would keep an index in memory."""
     options = pyarrow.ipc.IpcWriteOptions(compression="lz4")
     with contextlib.ExitStack() as stack:
         sinks = [stack.enter_context(pyarrow.OSFile(str(path), "wb")) for path in paths]

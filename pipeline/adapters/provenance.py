@@ -34,13 +34,13 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> Facts:
 
 
 def write(folder: Path, source: str, facts: dict[str, Facts], asked: Any = None) -> None:
-    """Write ``folder``/PROVENANCE.json; ``asked`` is what a hub was asked for."""
+    """Write ``folder``/PROVENANCE.json; ``asked`` is what the hub was asked for."""
     found = {"source": source, "files": facts} | ({"asked": asked} if asked else {})
     files.write_json(folder / layout.PROVENANCE.name, found)
 
 
 def with_origins(facts: dict[str, Facts], known: dict[str, Any]) -> dict[str, Facts]:
-    """Return the facts of each file, with all that is known of those that are as they were."""
+    """Return the facts of each file, with those already known of files that are unchanged."""
     old = known.get("files", {})
     return {
         path: {**old[path], **fact} if old.get(path, {}).get("sha256") == fact["sha256"] else fact
@@ -64,7 +64,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def differences(folder: Path) -> list[str]:
-    """Return the files below ``folder`` that PROVENANCE.json does not know as they are, sorted."""
+    """Return the files below ``folder`` that PROVENANCE.json lacks or has otherwise, sorted."""
     known = {path: facts["sha256"] for path, facts in read(folder).get("files", {}).items()}
     present = files.sha256_tree(folder)
     present.pop(layout.PROVENANCE.name, None)
@@ -72,7 +72,7 @@ def differences(folder: Path) -> list[str]:
 
 
 def is_whole(folder: Path, provenance_sha256: str | None = None) -> bool:
-    """Return whether ``folder`` holds what its PROVENANCE.json lists, no less and no more.
+    """Return whether ``folder`` holds exactly the files that its PROVENANCE.json lists.
 
     Where a SHA-256 is given, PROVENANCE.json must have it.
     """
@@ -84,10 +84,10 @@ def is_whole(folder: Path, provenance_sha256: str | None = None) -> bool:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Refuse to replace what ingest did not make.
+    """Refuse to replace files that ingest did not make.
 
     Raises:
-        InputError: naming the first file that is the user's own.
+        InputError: naming the first file that is not ingest's.
     """
     if not folder.exists():
         return

@@ -1,4 +1,4 @@
-"""The versions of one registered model: found, added, verified, tagged, pointed at."""
+"""One registered model and its versions: finding, adding, fetching, tagging, aliases."""
 
 import json
 import tempfile
@@ -13,13 +13,13 @@ from pipeline.errors import InputError
 
 BUNDLE_TAG = "bundle_digest"
 AUTHOR_TAG = "author"  # who made the commit that the version is of
-STORED_TAG = "stored_digest"  # of the list of all that is stored for a version
+STORED_TAG = "stored_digest"  # of the list of every file that is stored for a version
 
-_STORED = "stored.json"  # that list, with the version's run: path -> SHA-256
-_DOWNLOADED = "registered_model_meta"  # MLflow writes it beside what it has fetched
+_STORED = "stored.json"  # that list, kept with the version's run: path -> SHA-256
+_DOWNLOADED = "registered_model_meta"  # MLflow writes it beside what it downloads
 _DESCRIPTION_CHARS = 4900  # MLflow keeps 5,000
 _CARD_GOES_ON = "\n\nMore is in README.md among the version's files."
-_NOT_WHOLE = "not what the version was made of; delete that version and publish again"
+_NOT_WHOLE = "not what the version was made with; delete that version and publish again"
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class Registry:
         return versions[0] if versions else None
 
     def add(self, bundle: Path, tags: dict[str, str]) -> Version:
-        """Store a bundle, and make it a version: a version's files are whole, or there is none.
+        """Store a bundle, then make it a version, so that no version lacks files.
 
-        Where another workspace was faster with the same bundle, its version is the bundle's.
+        If another workspace has added the same bundle meanwhile, its version is returned.
         """
         with tracking.reaching():
             run_id, _ = tracking.create_run(self._client, "publish", {"stage": "publish"})
@@ -92,7 +92,7 @@ class Registry:
         return self._settle(made)
 
     def _settle(self, made: Version) -> Version:
-        """Return the bundle's one version; of two made at once, each maker keeps the earlier."""
+        """Return the bundle's earliest version, deleting the one just made if it is not that."""
         first = self.find(made.tags[BUNDLE_TAG])
         if first is None or first.number == made.number:
             return made
@@ -101,9 +101,9 @@ class Registry:
         return first
 
     def fetch(self, version: Version) -> Path:
-        """Return a folder with a version's bundle; all that is stored is what its tags say.
+        """Return a folder with a version's bundle, after checking all that is stored by its tags.
 
-        That is the bundle, the code that serves it, and what MLflow says of both.
+        That is the bundle, the code that serves it, and MLflow's description of both.
 
         Raises:
             InputError: naming the file that is missing, changed or not listed.
@@ -130,12 +130,12 @@ class Registry:
         return f"models:/{self.name}/{version.number}"
 
     def point(self, alias: str, version: Version) -> None:
-        """Let an alias point at a version; in MLflow this is one write."""
+        """Make an alias point at a version; in MLflow this is a single write."""
         with tracking.reaching():
             self._client.set_registered_model_alias(self.name, alias, version.number)
 
     def unpoint(self, alias: str) -> None:
-        """Take an alias away."""
+        """Delete an alias."""
         with tracking.reaching():
             self._client.delete_registered_model_alias(self.name, alias)
 
@@ -145,12 +145,12 @@ class Registry:
             return dict(self._client.get_registered_model(self.name).tags)
 
     def tag_model(self, key: str, value: str) -> None:
-        """Lay a tag over the registered model's."""
+        """Set a tag of the registered model."""
         with tracking.reaching():
             self._client.set_registered_model_tag(self.name, key, value)
 
     def tag(self, version: Version, **tags: str) -> None:
-        """Lay tags over a version's."""
+        """Set tags of a version."""
         with tracking.reaching():
             for key, value in tags.items():
                 self._client.set_model_version_tag(self.name, version.number, key, value)
@@ -161,7 +161,7 @@ class Registry:
             self._client.log_text(version.run_id, json.dumps(value, indent=2), name)
 
     def page(self, version: Version) -> str:
-        """Return where a person finds the version."""
+        """Return the URL of the version's page, or how to open it."""
         uri = without_credentials(tracking_uri())
         if uri.startswith("http"):
             return f"{uri.rstrip('/')}/#/models/{self.name}/versions/{version.number}"
@@ -184,7 +184,7 @@ def _version(found: Any) -> Version:
 
 
 def shorten_card(bundle: Path) -> str:
-    """Return the sections of the model card for which the version's page has room.
+    """Return as many sections of the model card as the version's page has room for.
 
     The front matter is left out: only Hugging Face's hub reads it.
     """

@@ -1,4 +1,4 @@
-"""Labelled rows as the split wrote them, as plain arrays; and tables to files."""
+"""Reading labelled rows, as split wrote them, into arrays; writing columns to files."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -28,12 +28,12 @@ class Rows:
 
     @property
     def digest(self) -> str:
-        """The digest of the ids: equal to the split report's for the same rows."""
+        """The digest of the ids, which equals the split report's for the same rows."""
         return digest_ids(self.ids)
 
 
 def digest_ids(ids: Sequence[str]) -> str:
-    """Hex SHA-256 of sorted row ids, a line each: the digest of a part."""
+    """Hex SHA-256 of sorted row ids, one per line: the digest of a part."""
     return hashlib.sha256("".join(f"{row_id}\n" for row_id in ids).encode()).hexdigest()
 
 
@@ -43,7 +43,7 @@ def split_path(part: str) -> Path:
 
 
 def read_split(part: str) -> Rows:
-    """Read one part of the labelled rows; its string columns are its groups.
+    """Read one part of the labelled rows; its string columns are taken for groups.
 
     Raises:
         InputError: where the stage split has not run, or the part is empty.
@@ -63,10 +63,10 @@ def read_split(part: str) -> Rows:
 
 
 def read_features(part: str, read: Rows) -> np.ndarray:
-    """Return what the stage features wrote of a part's rows, (n, H) float32.
+    """Return the features that the stage features wrote for a part's rows, (n, H) float32.
 
     Raises:
-        InputError: where it has not run, or of other rows, or a feature is not finite.
+        InputError: where the stage has not run, or ran on other rows, or a feature is not finite.
     """
     path = layout.stage_dir("features") / f"{part}.npy"
     if not path.is_file():
@@ -79,14 +79,14 @@ def read_features(part: str, read: Rows) -> np.ndarray:
         )
     if not (finite := np.isfinite(features).all(axis=1)).all():
         raise InputError(
-            f"{path}: row {int(finite.argmin())} holds NaN or infinity; the encoder is broken: "
+            f"{path}: row {int(finite.argmin())} holds NaN or infinity; the encoder has diverged: "
             "pretrain with a lower learning_rate"
         )
     return features
 
 
 def read_groups(table: pa.Table) -> dict[str, np.ndarray]:
-    """Return the string columns that are neither id nor text, empty cells as a group."""
+    """Return the string columns other than id and text; empty cells form a group of their own."""
     return {
         field.name: np.array([value or NO_VALUE for value in table.column(field.name).to_pylist()])
         for field in table.schema

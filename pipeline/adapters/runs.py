@@ -1,6 +1,6 @@
-"""A stage's run, seen from the stage: the terminal, .charter/runs/STAGE.json, and a recorder.
+"""How a stage reports its run: to the terminal, to .charter/runs/STAGE.json, and to a recorder.
 
-A stage neither imports MLflow, which takes seconds, nor waits for its server. It writes JSON lines
+A stage does not import MLflow, which takes seconds, nor wait for its server. It sends JSON lines
 to another process (`recorder`), which also closes the run of a stage that was killed.
 """
 
@@ -33,8 +33,8 @@ _LAST_RECORDS_S = 30.0  # how long a stage waits for its last records to be writ
 def stage_run(stage: str, section: Section) -> Iterator[Track]:
     """Track a stage: the terminal, the run file, and a run in the MLflow experiment ``charter``.
 
-    A server that cannot be reached never fails the stage, whose results are files: stderr says
-    so, and so does the run file's ``tracking_error``.
+    A server that cannot be reached never fails the stage, whose results are files. It is reported
+    on stderr and in the run file's ``tracking_error``.
     """
     with files.locked(layout.RUNS / f"{stage}.lock", _warn):  # a stage whose DVC was killed
         recorder = _Recorder(stage, section)
@@ -98,7 +98,7 @@ class _Recorder:
             self._socket.close()
 
     def end(self, state: str, error: str = "") -> None:
-        """Say how the stage ended, and wait until that is recorded."""
+        """Send how the stage ended, and wait until that is recorded."""
         seconds = round(time.monotonic() - self._started, 3)
         self.send("end", state=state, error=error, seconds=seconds)
         self._await_recorder()
@@ -107,7 +107,7 @@ class _Recorder:
             self._run_file.update(state=state, error=error, seconds=seconds)
 
     def _await_recorder(self) -> None:
-        """Wait until the recorder, whose first words are its number, ends what it has to say."""
+        """Wait until the recorder, which sent its process id first, closes the connection."""
         number = b""
         with self._socket, contextlib.suppress(OSError):  # that of a recorder that has died
             try:
@@ -119,17 +119,17 @@ class _Recorder:
 
 
 def _recorder_at_hand() -> socket.socket | None:
-    """Return the way to the recorder of an earlier stage of the same DVC, where there is one."""
+    """Connect to the recorder of an earlier stage of the same DVC process, if there is one."""
     dvc = lifeline.dvc()
     if dvc is None:
         return None
     path = layout.recorder_socket(dvc)
     connection = socket.socket(socket.AF_UNIX)
     try:
-        if path.stat().st_uid == os.getuid():  # the folder is everybody's
+        if path.stat().st_uid == os.getuid():  # anybody can write to the folder
             connection.connect(str(path))
             return connection
-    except OSError:  # none is there, or one that was killed
+    except OSError:  # there is none, or it was killed
         pass
     connection.close()
     return None
@@ -174,7 +174,7 @@ class RunFile:
         self.update()
 
     def update(self, **known: Any) -> None:
-        """Lay ``known`` over what is known, and write it whole."""
+        """Update what is known, and write the file whole."""
         with self._lock:
             self._known |= known
             fields = {k: v if math.isfinite(v) else None for k, v in self._known["fields"].items()}
@@ -182,12 +182,12 @@ class RunFile:
             files.write_json(self.path, {"seconds": seconds, **self._known, "fields": fields})
 
     def complain(self, why: str) -> None:
-        """Say on stderr and in the file that the MLflow run is not, or not wholly, recorded."""
+        """Report on stderr and in the file that the MLflow run is not recorded in full."""
         why = without_credentials(why)
         stage, uri = self._known["stage"], self._known["tracking_uri"]
         print(  # noqa: T201
             f"WARNING: {stage}: its MLflow run at {uri} is not wholly recorded: {why}\n"
-            f"WARNING: {stage}: its results are not touched by this: {layout.stage_dir(stage)}",
+            f"WARNING: {stage}: its results are not affected: {layout.stage_dir(stage)}",
             file=sys.stderr,
             flush=True,
         )
@@ -209,16 +209,16 @@ def tracking_uri() -> str:
     """Return MLFLOW_TRACKING_URI or, where it is unset, SQLite in the working directory.
 
     Raises:
-        InputError: where the directory's name has a question mark, which ends a database's name.
+        InputError: where the path has a question mark, which would end the database's name.
     """
     if given := os.environ.get("MLFLOW_TRACKING_URI"):
         return given
     database = str(Path("mlflow.db").absolute())
     if "?" in database:
-        raise InputError(f"{database}: no URI can name it for its `?`; set MLFLOW_TRACKING_URI")
+        raise InputError(f"{database}: a URI cannot hold its `?`; set MLFLOW_TRACKING_URI")
     return f"sqlite:///{database}"
 
 
 def without_credentials(text: str) -> str:
-    """Return a URI, or text with URIs in it, without the ``user:password@`` of any."""
+    """Return a URI, or text that holds URIs, without any ``user:password@``."""
     return re.sub(r"://[^/\s]+@", "://", text)

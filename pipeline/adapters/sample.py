@@ -1,4 +1,4 @@
-"""A random part of a benchmark, the same on every machine."""
+"""A random sample that is the same on every machine."""
 
 import hashlib
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The bill of materials of a bundle, CycloneDX 1.6: the model and the packages that made it."""
+"""A bundle's bill of materials in CycloneDX 1.6: the model and the packages that made it."""
 
 import importlib.metadata
 import json
@@ -18,15 +18,14 @@ _PINNED = re.compile(r"(?m)^([A-Za-z0-9][A-Za-z0-9._-]*)==")
 
 
 def make(name: str, digests: Mapping[str, str], lock: Path = layout.LOCK) -> dict[str, Any]:
-    """Return the bill of a model and of what requirements.lock names, as installed here.
+    """Return the bill of a model and of the packages of requirements.lock, as installed here.
 
-    It holds no time and no serial number: equal bundles of equal environments have equal bills.
+    It holds no time and no serial number, so equal bundles and environments give equal bills.
 
     Args:
         name: Of the bundle.
         digests: Of its files: path -> SHA-256.
-        lock: The file that pins the packages; one that is not installed did nothing, and is left
-            out.
+        lock: The file that pins the packages; those that are not installed are left out.
 
     Raises:
         InputError: where there is no such file.

@@ -8,7 +8,7 @@ from pipeline import files
 from pipeline.errors import InputError
 
 Named = tuple[str, tuple[str, ...]]  # a set's name and its items
-_MEND = "get the authors' file again"
+_MEND = "download the authors' file again"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What MLflow loads to serve a bundle: ``mlflow models serve -m models:/NAME@champion``.
 
-MLflow finds `_load_pyfunc` by its name. It is stored with every model, so that a later version of
-this code cannot change what an earlier model answers.
+MLflow finds `_load_pyfunc` by its name. This code is stored with every model, so that a later
+version of it cannot change what an earlier model answers.
 """
 
 from pathlib import Path
@@ -17,12 +17,12 @@ _BATCH_TEXTS = 32
 
 
 def _load_pyfunc(folder: str) -> "Server":
-    """Load a bundle whose files are what its digests say and, where there is a key, signed."""
+    """Load a bundle after checking its digests and, if there is a public key, its signature."""
     return Server(Path(folder))
 
 
 class Server:
-    """Answers each text with the likeliest label and its probability."""
+    """Answers each text with the most likely label and its probability."""
 
     def __init__(self, bundle: Path) -> None:
         files.verify_files(bundle)

@@ -1,8 +1,8 @@
-"""Signatures of a bundle by OpenSSF model-signing, with a key of one's own and offline.
+"""Signatures of a bundle by OpenSSF model-signing, offline and with your own key.
 
 CHARTER_SIGNING_KEY names the private key's PEM file (P-256, P-384 or P-521), CHARTER_PUBLIC_KEY the
-public one's. The private key is asked for where a bundle is published or a waiver given; the public
-one where they are used. Whoever sets it asks for signatures: without one nothing is loaded.
+public one's. The private key is used to publish a bundle, approve or sign a waiver; the public one
+to check bundles. Where it is set signatures are required: nothing unsigned is loaded.
 """
 
 import base64
@@ -36,15 +36,15 @@ def key_path(variable: str) -> Path | None:
 
 @contextlib.contextmanager
 def signed(bundle: Path, required: bool) -> Iterator[Path]:
-    """Yield the bundle, or where there is a key a signed copy of it: the bundle stays as it is.
+    """Yield the bundle or, if there is a key, a signed copy of it; the bundle itself is unchanged.
 
     Raises:
-        InputError: where there is no key, and signatures are required or will be asked for.
+        InputError: where there is no key although signatures are required.
     """
     key = key_path(PRIVATE_KEY)
     if key is None:
         if required or key_path(PUBLIC_KEY):
-            raise InputError(f"{PRIVATE_KEY} names no key, and a signature is asked for; set it")
+            raise InputError(f"{PRIVATE_KEY} names no key, and a signature is required; set it")
         yield bundle
         return
     layout.STATE.mkdir(parents=True, exist_ok=True)
@@ -61,25 +61,25 @@ def sign(folder: Path, key: Path) -> None:
     try:
         signer = signing.Config().use_elliptic_key_signer(private_key=key)
     except (ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{key}: is no private key of an elliptic curve ({error})") from error
+        raise InputError(f"{key}: not a private key of an elliptic curve ({error})") from error
     root = folder.resolve()
     signer.set_hashing_config(_hashing(root)).sign(root, root / files.SIGNATURE)
 
 
 def check(folder: Path, required: bool) -> str:
-    """Check a folder's signature by the public key, and say what was found.
+    """Check a folder's signature by the public key; return what was found, in words.
 
     Args:
         folder: With files.SIGNATURE in it, or unsigned.
         required: Whether an unsigned folder, or a missing key, is refused.
 
     Raises:
-        InputError: where a signature is missing that is asked for, or is not of these files.
+        InputError: where a required signature is missing, or the signature is not of these files.
     """
     signature, key = folder / files.SIGNATURE, key_path(PUBLIC_KEY)
     if not signature.is_file():
         if required or key:
-            raise InputError(f"{signature}: missing, and a signature is asked for; do not use it")
+            raise InputError(f"{signature}: missing, and a signature is required; do not use it")
         return "unsigned: its digests show that it is whole, not who made it"
     if key is None:
         if required:
@@ -95,17 +95,17 @@ def _verify(folder: Path, signature: Path, key: Path) -> None:
     try:
         verifier = verifying.Config().use_elliptic_key_verifier(public_key=key)
     except (ValueError, AttributeError) as error:
-        raise InputError(f"{key}: is no public key of an elliptic curve ({error})") from error
+        raise InputError(f"{key}: not a public key of an elliptic curve ({error})") from error
     root = folder.resolve()
     try:
         verifier.set_hashing_config(_hashing(root)).verify(root, signature)
-    except Exception as error:  # a signature that is not one fails in the parser, each its own way
+    except Exception as error:  # the parser fails in many ways on what is not a signature
         why = " ".join(str(error).split()) or "it is not by this key"
         raise InputError(f"{signature}: is not valid: {why}; do not use this folder") from error
 
 
 def _hashing(folder: Path) -> Any:
-    """Return what model-signing is to hash: all but the signature, by its whole path."""
+    """Return what model-signing is to hash: all but the signature, by its absolute path."""
     from model_signing import hashing
 
     assert folder.is_absolute()
@@ -128,9 +128,9 @@ def _private(key: Path) -> Any:
     try:
         private = serialization.load_pem_private_key(key.read_bytes(), password=None)
     except (ValueError, TypeError) as error:
-        raise InputError(f"{key}: is no private key in PEM without a password") from error
+        raise InputError(f"{key}: not a private key in PEM without a password") from error
     if not isinstance(private, ec.EllipticCurvePrivateKey):
-        raise InputError(f"{key}: is no private key of an elliptic curve")
+        raise InputError(f"{key}: not a private key of an elliptic curve")
     return private
 
 
@@ -138,7 +138,7 @@ def public_part(key: Path) -> bytes:
     """Return the public key (DER) of a private one.
 
     Raises:
-        InputError: where it is no private key of an elliptic curve, in PEM without a password.
+        InputError: where the file is not such a key, of an elliptic curve and without a password.
     """
     return _der(_private(key).public_key())
 
@@ -150,7 +150,7 @@ def public_bytes(key: Path) -> bytes:
     try:
         return _der(serialization.load_pem_public_key(key.read_bytes()))
     except (ValueError, TypeError) as error:
-        raise InputError(f"{key}: is no public key in PEM") from error
+        raise InputError(f"{key}: not a public key in PEM") from error
 
 
 def _der(public: Any) -> bytes:

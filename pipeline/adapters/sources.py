@@ -1,4 +1,4 @@
-"""The user's files, read in batches: JSONL, CSV, Parquet and plain text, each but Parquet also .gz.
+"""The user's files, read in batches: JSONL, CSV, Parquet and plain text; all but Parquet also .gz.
 
 A row is named by its file and its number from 1: of the line (JSONL), of a document's first line
 (text), or of the record below the header (CSV, Parquet).
@@ -21,7 +21,7 @@ from pipeline.errors import InputError, nearest
 Row = dict[str, Any]
 
 _BATCH_ROWS = 5_000
-_BATCH_CHARS = 2_000_000  # a batch ends at either
+_BATCH_CHARS = 2_000_000  # a batch ends at either limit
 _KINDS = (".jsonl", ".csv", ".parquet", ".txt")
 _MAX_FIELD_CHARS = 1 << 30  # of a CSV field; the csv module's own limit is 131,072
 
@@ -39,7 +39,7 @@ class Batch:
 def list_files(folder: Path) -> list[Path]:
     """Return the data files below ``folder``, sorted by name; hidden files are passed over.
 
-    Where ``folder`` is itself a file, it is the one.
+    If ``folder`` is itself a file, that is the only one.
 
     Raises:
         InputError: where the folder is absent or empty, or holds a file of another kind.
@@ -53,7 +53,7 @@ def list_files(folder: Path) -> list[Path]:
     for path in paths:
         if _kind(path) not in _KINDS:
             raise InputError(
-                f"{path}: is none of {', '.join(_KINDS)} (all but Parquet also .gz); "
+                f"{path}: not one of {', '.join(_KINDS)} (all but Parquet also .gz); "
                 "convert it or move it away"
             )
     return paths
@@ -64,7 +64,7 @@ def read(folder: Path, required: Sequence[str], optional: Sequence[str] = ()) ->
 
     A ``required`` column must be in the header (CSV, Parquet) or in the first row (JSONL); of the
     others only the ``optional`` ones are read. Plain text has one column, ``text``: documents are
-    parted by blank lines or, in a file that has none, by the ends of lines.
+    separated by blank lines or, in a file that has none, by line ends.
 
     Raises:
         InputError: naming the file and the row, where something cannot be read.
@@ -117,7 +117,7 @@ def _rows(
 def _require(path: Path, columns: Sequence[str], required: Iterable[str]) -> None:
     for name in required:
         if list(columns).count(name) > 1:
-            raise InputError(f"{path}: the column {name!r} stands twice; remove one")
+            raise InputError(f"{path}: has the column {name!r} twice; remove one")
         if name not in columns:
             found = ", ".join(repr(column) for column in columns) or "none"
             raise InputError(
@@ -126,9 +126,9 @@ def _require(path: Path, columns: Sequence[str], required: Iterable[str]) -> Non
 
 
 def _lines(path: Path, stream: IO[bytes]) -> Iterator[tuple[int, str]]:
-    """Yield the number and the text of every line, its end left on."""
+    """Yield the number and the text of every line, with its line end."""
     packed = path.suffix.lower() == ".gz"
-    if packed and path.stat().st_size == 0:  # which gzip takes for nothing, packed
+    if packed and path.stat().st_size == 0:  # which gzip would accept
         raise InputError(f"{path}: is empty, not a whole gzip file; copy it again")
     lines = gzip.GzipFile(fileobj=stream) if packed else stream
     number = 0
@@ -155,7 +155,7 @@ def _jsonl_rows(
         try:
             row = json.loads(line, object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path} line {number}: not JSON ({error}); mend the line") from error
+            raise InputError(f"{path} line {number}: not JSON ({error}); correct it") from error
         if not isinstance(row, dict):
             kind = type(row).__name__
             raise InputError(f"{path} line {number}: is a JSON {kind}, not an object {{...}}")
@@ -168,12 +168,12 @@ def _jsonl_rows(
 def _unique(pairs: list[tuple[str, Any]]) -> Row:
     row = dict(pairs)
     if len(row) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key occurs twice")
     return row
 
 
 def _without_surrogates(value: Any) -> Any:
-    """Replace half of an escaped surrogate pair, which no file can hold, by U+FFFD."""
+    """Replace half of an escaped surrogate pair, which UTF-8 cannot encode, by U+FFFD."""
     if not isinstance(value, str) or value.isascii():
         return value
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -12,12 +12,12 @@ from pipeline.errors import InputError
 LABELS = ("stereotype", "anti-stereotype", "unrelated")
 _BLANK = "BLANK"
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
-_MEND = "get the authors' file again"
+_MEND = "download the authors' file again"
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A sentence with a blank, and a word for it of each of `LABELS`."""
+    """A sentence with a blank, and a word for the blank for each of `LABELS`."""
 
     name: str
     target: str  # the term that it is about
@@ -28,7 +28,7 @@ class Cluster:
 
 
 def read_clusters(path: Path, limit: int | None) -> list[Cluster]:
-    """Read the intrasentence clusters in the file's order; beyond ``limit`` those of low hashes.
+    """Read the intrasentence clusters in the file's order; beyond ``limit``, a sample by hash.
 
     Raises:
         InputError: naming the cluster that is not what the authors publish.
@@ -44,9 +44,9 @@ def read_clusters(path: Path, limit: int | None) -> list[Cluster]:
 
 
 def _parse(raw: Any, path: Path) -> Cluster:
-    """Take each candidate's word as the authors' dataloader.py does, at the blank's place.
+    """Take each candidate's word as the authors' dataloader.py does, at the place of the blank.
 
-    Where a context has two blanks, the last is the one that the word is taken from.
+    If a context has two blanks the word is taken from the last.
     """
     context = raw["context"]
     places = [i for i, word in enumerate(context.split(" ")) if _BLANK in word]

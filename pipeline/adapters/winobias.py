@@ -17,12 +17,12 @@ _PRONOUNS = {form for pair in _FORMS for form in pair}
 _NUMBER = re.compile(r"^\d+ ")
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 _ARTICLE = re.compile(r"^(the|an?)\s+")
-_MEND = "get the authors' files again"
+_MEND = "download the authors' files again"
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence with a pronoun left out, which may be his or hers."""
+    """A sentence without its pronoun, with the male and the female form that fit there."""
 
     before: str  # up to the pronoun
     his: str
@@ -40,13 +40,13 @@ def paths(folder: Path) -> list[Path]:
 
 
 def read_sentences(folder: Path, limit: int | None) -> tuple[list[Sentence], int]:
-    """Read the sentences, of more than ``limit`` those of the lowest hashes.
+    """Read the sentences; if there are more than ``limit``, a sample by hash.
 
-    The second figure is of pairs that were left out, because their two versions differ in more
-    than one pronoun of one case.
+    The second value is the number of pairs left out because their two versions differ in more than
+    one pronoun of one grammatical case.
 
     Raises:
-        InputError: where the versions have not the same number of lines, or none can be used.
+        InputError: where the two versions differ in their number of lines, or no pair can be used.
     """
     found: list[Sentence] = []
     pairs = 0
@@ -78,7 +78,7 @@ def _lines(path: Path) -> Sequence[str]:
 
 
 def _parse(pro: str, anti: str, task: str) -> Sentence | None:
-    """Return the sentence of a pair of lines; None where they differ otherwise than they should."""
+    """Return the sentence of a pair of lines; None if they differ in more than one pronoun."""
     bracketed = [list(_BRACKETS.finditer(line)) for line in (pro, anti)]
     places = [[m for m in marks if m[1].lower() in _PRONOUNS] for marks in bracketed]
     others = [m[1] for m in bracketed[0] if m[1].lower() not in _PRONOUNS]

@@ -1,6 +1,6 @@
-"""``python -m pipeline doctor``: is all there that a run needs, and what to do where it is not.
+"""``python -m pipeline doctor``: check what a run needs, and say what to do if it is missing.
 
-Nothing is changed, and no network is used but to the servers that the user has named.
+Nothing is changed, and only servers that the user has configured are contacted.
 """
 
 from collections.abc import Callable, Iterable

@@ -22,7 +22,7 @@ _INSTALL = f"run `python -m pip install -r {layout.LOCK}`"
 
 
 def check_python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> Iterator[Finding]:
-    """Compare Python's version with the oldest that the code is written for."""
+    """Check that Python is not older than the code supports."""
     found = ".".join(map(str, version))
     if version < _OLDEST:
         yield Finding.wrong("python", found, "install Python 3.11 or newer, make .venv anew")
@@ -73,7 +73,7 @@ def _some(names: list[str]) -> str:
 
 
 def check_disk() -> Iterator[Finding]:
-    """Look for free space and a way to write, here and where temporary files go."""
+    """Check for free space and write permission, here and in the folder of temporary files."""
     for name, folder in (("disk", Path()), ("disk of TMPDIR", Path(tempfile.gettempdir()))):
         if not os.access(folder, os.W_OK):
             yield Finding.wrong(name, f"{folder.resolve()} cannot be written", "mount it writable")
@@ -84,12 +84,12 @@ def check_disk() -> Iterator[Finding]:
 
 
 def check_memory(meminfo: Path = Path("/proc/meminfo")) -> Iterator[Finding]:
-    """Look for memory that a run could have."""
+    """Check how much memory is available."""
     if not meminfo.is_file():
         yield Finding.ok("memory", "not known on this system")
         return
     line = next(line for line in _lines(meminfo) if line.startswith("MemAvailable:"))
-    available = int(line.split()[1]) * 1024 / _GB  # it says kB and means KiB
+    available = int(line.split()[1]) * 1024 / _GB  # the file says kB and means KiB
     advice = "end other processes, or lower pretrain.batch_sequences and features.batch_tokens"
     yield _judge("memory", available, _MEMORY_GB, "available", advice)
 
@@ -102,7 +102,7 @@ def _judge(name: str, found: float, limits: dict[str, float], what: str, advice:
 
 
 def check_gpu() -> Iterator[Finding]:
-    """Say which GPU torch sees; a driver without one that torch sees is worth a look."""
+    """Say which GPU torch sees; warn if there is a driver but torch sees no GPU."""
     try:
         import torch
     except ImportError:
@@ -119,7 +119,7 @@ def check_gpu() -> Iterator[Finding]:
 
 
 def check_telemetry() -> Iterator[Finding]:
-    """See that every library's switch is off, DVC's in its own file too."""
+    """Check that the telemetry of every library is off, DVC's in its configuration too."""
     on = [name for name, value in telemetry.OFF.items() if os.environ.get(name) != value]
     config = Path(".dvc/config")
     if not config.is_file() or not re.search(r"analytics\s*=\s*false", config.read_text()):

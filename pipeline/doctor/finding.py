@@ -1,4 +1,4 @@
-"""What a check of the doctor has found."""
+"""The result of a check."""
 
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -8,7 +8,7 @@ Verdict = Literal["ok", "warn", "wrong"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's table; all but an ok one say what to do."""
+    """One line of the doctor's table, with advice unless it is ok."""
 
     check: str
     verdict: Verdict
@@ -17,15 +17,15 @@ class Finding:
 
     @classmethod
     def ok(cls, check: str, found: str) -> Self:
-        """Return a finding of which nothing need be done."""
+        """Return a finding that needs no action."""
         return cls(check, "ok", found)
 
     @classmethod
     def warn(cls, check: str, found: str, advice: str) -> Self:
-        """Return a finding that a run survives."""
+        """Return a finding that does not stop a run."""
         return cls(check, "warn", found, advice)
 
     @classmethod
     def wrong(cls, check: str, found: str, advice: str) -> Self:
-        """Return a finding that a run will fail of."""
+        """Return a finding that will make a run fail."""
         return cls(check, "wrong", found, advice)

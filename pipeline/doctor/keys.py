@@ -1,4 +1,4 @@
-"""Signing keys and credentials: readable by whom they should be, and nowhere else."""
+"""Signing keys and credentials: whether they can be read, and only by their owner."""
 
 import configparser
 import stat
@@ -19,7 +19,7 @@ _CONFIG = Path(".dvc/config")
 
 
 def check_keys() -> Iterator[Finding]:
-    """Read the keys that are named, and see that they are a pair."""
+    """Read the configured keys, and check that they are a pair."""
     try:
         private, public = signing.key_path(_PRIVATE), signing.key_path(_PUBLIC)
         if private is None:
@@ -37,7 +37,7 @@ def check_keys() -> Iterator[Finding]:
 def _unsigned(public: Path | None) -> Finding:
     required = layout.POLICY.is_file() and _requires_signature()
     if required or public is not None:
-        found = f"{_PRIVATE} names no key, and a signature is asked for"
+        found = f"{_PRIVATE} names no key, and a signature is required"
         return Finding.wrong("keys", found, f"set {_PRIVATE} where you publish")
     return Finding.ok("keys", "none; bundles are published unsigned")
 
@@ -45,27 +45,27 @@ def _unsigned(public: Path | None) -> Finding:
 def _requires_signature() -> bool:
     try:
         return rules.load().require_signature
-    except InputError:  # said by the check of policy.yaml
+    except InputError:  # reported by the check of policy.yaml
         return False
 
 
 def _check_mode(private: Path) -> Finding:
     mode = stat.S_IMODE(private.stat().st_mode)
     if mode & _OTHERS:
-        found = f"{private} has mode {mode:o}: others than its owner may use it"
+        found = f"{private} has mode {mode:o}: not only its owner can use it"
         return Finding.warn("key file", found, f"run `chmod 600 {private}`")
-    return Finding.ok("key file", f"{private} is its owner's alone")
+    return Finding.ok("key file", f"only its owner can use {private}")
 
 
 def _check_pair(private: Path, public: Path) -> Finding:
     if signing.public_part(private) == signing.public_bytes(public):
-        return Finding.ok("keys", f"{_PUBLIC} is of {_PRIVATE}")
+        return Finding.ok("keys", f"{_PUBLIC} and {_PRIVATE} are a pair")
     found = f"{public} is not the public key of {private}"
     return Finding.wrong("keys", found, f"run `openssl ec -in {private} -pubout -out {public}`")
 
 
 def check_secrets() -> Iterator[Finding]:
-    """See that no credential is in .dvc/config, which git keeps; config.local it does not."""
+    """Check that .dvc/config, which git tracks, holds no credential; config.local may."""
     config = configparser.ConfigParser()
     config.read(_CONFIG)
     found = [
@@ -75,7 +75,7 @@ def check_secrets() -> Iterator[Finding]:
         if key in _SECRETS or (key == "url" and urllib.parse.urlsplit(value).password)
     ]
     if found:
-        advice = "run `dvc remote modify --local`, take it out of .dvc/config, and change it"
+        advice = "set it by `dvc remote modify --local`, remove it from .dvc/config, and change it"
         yield Finding.wrong("secrets", f"{_CONFIG} has {', '.join(found)}", advice)
     else:
         yield Finding.ok("secrets", f"none in {_CONFIG}")

@@ -1,4 +1,4 @@
-"""What a process that was killed may have left: locks, half-written files, spoilt cache objects."""
+"""What a killed process may leave: locks, half-written files, damaged objects of DVC's cache."""
 
 import fcntl
 import json
@@ -29,7 +29,7 @@ def check_locks() -> Iterator[Finding]:
 
 
 def _holder(path: Path) -> str:
-    """Return who holds the lock on a file, empty where nobody does."""
+    """Return who holds the lock on a file; empty if nobody does."""
     with path.open("rb") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -58,7 +58,7 @@ def _command(pid: int) -> str:
 
 
 def check_dvc_lock() -> Iterator[Finding]:
-    """Read DVC's table of locks; the entries of dead processes DVC removes itself."""
+    """Read DVC's table of locks; DVC itself removes the entries of dead processes."""
     if not _RWLOCK.is_file():
         yield Finding.ok("dvc locks", "none")
         return
@@ -80,7 +80,7 @@ def check_dvc_lock() -> Iterator[Finding]:
 
 
 def check_record() -> Iterator[Finding]:
-    """Read dvc.lock, which DVC writes in place: a kill cuts it short."""
+    """Read dvc.lock, which DVC writes in place, so that a kill can cut it short."""
     if not _RECORD.is_file():
         yield Finding.ok("dvc record", "no stage has run yet")
         return
@@ -93,7 +93,7 @@ def check_record() -> Iterator[Finding]:
     if whole:
         yield Finding.ok("dvc record", f"{_RECORD} has {len(stages)} stages")
     else:
-        advice = f"run `rm {_RECORD}`, then `dvc repro`: DVC's run-cache has what it said"
+        advice = f"run `rm {_RECORD}`, then `dvc repro`: DVC's run-cache has its content"
         yield Finding.wrong("dvc record", f"{_RECORD} cannot be read", advice)
 
 
@@ -105,7 +105,7 @@ def check_halves() -> Iterator[Finding]:
     if found:
         some = ", ".join(map(str, found[:_SHOWN]))
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        advice = "nothing reads them; the next run replaces them, or delete them"
+        advice = "nothing reads them; the next run replaces them, or you can delete them"
         yield Finding.warn("half-written", f"{some}{more}", advice)
     else:
         yield Finding.ok("half-written", "no file")
@@ -117,7 +117,7 @@ def _is_left(path: Path) -> bool:
 
 
 def check_cache() -> Iterator[Finding]:
-    """Hash every object of DVC's cache: DVC itself trusts one that is read-only."""
+    """Hash every object of DVC's cache, since DVC trusts all that are read-only."""
     if not _CACHE.is_dir():
         yield Finding.ok("dvc cache", "empty, or kept elsewhere")
         return
@@ -125,11 +125,11 @@ def check_cache() -> Iterator[Finding]:
     damaged = [path for path in objects if files.md5_file(path) != object_name(path)]
     for path in damaged:
         advice = f"run `rm -f {path}`, then `dvc pull` or `dvc repro`"
-        yield Finding.wrong("dvc cache", f"{path} is not what its name says", advice)
+        yield Finding.wrong("dvc cache", f"{path} does not have the MD5 in its name", advice)
     if not damaged:
-        yield Finding.ok("dvc cache", f"{len(objects)} objects, each with its digest")
+        yield Finding.ok("dvc cache", f"{len(objects)} objects, all undamaged")
 
 
 def object_name(path: Path) -> str:
-    """Return the MD5 that an object of the cache is named by."""
+    """Return the MD5 in the name of a cache object."""
     return (path.parent.name + path.name).removesuffix(".dir")

@@ -1,4 +1,4 @@
-"""What is on record here: parameters, policy, git, DVC, the log of decisions."""
+"""What is recorded here: parameters, policy, git, DVC, the log of decisions."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ def check_files() -> Iterator[Finding]:
             load(path)
         except InputError as error:
             first = str(error).splitlines()[0].removeprefix(f"{path}: ")
-            yield Finding.wrong(str(path), first, f"mend {path}")
+            yield Finding.wrong(str(path), first, f"correct {path}")
         else:
             yield Finding.ok(str(path), "can be read")
 
@@ -35,14 +35,14 @@ def check_git() -> Iterator[Finding]:
         advice = "run in a clone: a version's commit is part of its evidence"
         yield Finding.warn("git", "no commit here", advice)
     elif tags["git_dirty"] == "true":
-        found = f"commit {tags['git_commit'][:12]}, with changes that are in no commit"
+        found = f"commit {tags['git_commit'][:12]}, with uncommitted changes"
         yield Finding.warn("git", found, "commit them: a version would be tagged git_dirty")
     else:
         yield Finding.ok("git", f"commit {tags['git_commit'][:12]}, no changes")
 
 
 def check_dvc() -> Iterator[Finding]:
-    """Ask DVC whether data/ is data.dvc's and every stage dvc.lock's."""
+    """Ask DVC whether data/ is as in data.dvc, and every stage as in dvc.lock."""
     try:
         changed = _status()
     except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -56,9 +56,9 @@ def check_dvc() -> Iterator[Finding]:
         yield Finding.ok("data", f"as {_DATA_DVC} records it")
     stale = [name for name in changed if not name.endswith(".dvc")]
     if stale:
-        yield Finding.warn("dvc.lock", f"to be run: {', '.join(stale)}", "run `dvc repro`")
+        yield Finding.warn("dvc.lock", f"not up to date: {', '.join(stale)}", "run `dvc repro`")
     else:
-        yield Finding.ok("dvc.lock", "every stage is as it was run")
+        yield Finding.ok("dvc.lock", "every stage is up to date")
 
 
 def _data_advice() -> str:
@@ -75,14 +75,14 @@ def _status() -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the last line that a command printed, or the error's own."""
+    """Return the last line that a command printed, or that of the error."""
     printed = getattr(error, "stderr", None)
     lines = [line for line in str(printed or error).splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(error).__name__
 
 
 def check_decisions() -> Iterator[Finding]:
-    """Check that the log of decisions is a whole chain; `verify` compares it with the registry."""
+    """Check the chain of the log of decisions; `verify` also compares it with the registry."""
     try:
         _, head = decisions.read_whole()
     except InputError as error:

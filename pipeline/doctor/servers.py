@@ -1,4 +1,4 @@
-"""The servers that the user has named: MLflow, Prefect, the DVC remote; each gets a few seconds."""
+"""The servers that the user has configured: MLflow, Prefect, the DVC remote."""
 
 import os
 import re
@@ -31,7 +31,7 @@ _IMPATIENT = {
 
 
 def check_mlflow() -> Iterator[Finding]:
-    """Reach MLflow's server or database, and look for the champion."""
+    """Check that MLflow's server or database answers, and say who is champion."""
     uri = tracking_uri()
     shown = without_credentials(uri)
     if why := _unreachable(uri):
@@ -46,7 +46,7 @@ def check_mlflow() -> Iterator[Finding]:
         registry = Registry(params.load().bundle.name)
         champion = registry.at(CHAMPION)
     except InputError as error:
-        advice = "see its log; is MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD right?"
+        advice = "see its log; check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         yield Finding.wrong("mlflow", str(error).removesuffix(tracking.UNSURE), advice)
         return
     named = f"its champion is version {champion.number}" if champion else "no champion yet"
@@ -54,7 +54,7 @@ def check_mlflow() -> Iterator[Finding]:
 
 
 def _unreachable(uri: str) -> str:
-    """Return why nothing listens at a URI's host and port; empty where something does."""
+    """Return why a URI's host and port cannot be reached; empty if they can."""
     parts = urllib.parse.urlsplit(uri)
     port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
     if not parts.hostname or port is None:
@@ -67,7 +67,7 @@ def _unreachable(uri: str) -> str:
 
 
 def check_prefect() -> Iterator[Finding]:
-    """Ask Prefect's server for its health, by the URL of the environment or the profile."""
+    """Check that Prefect's server, from the environment or the profile, is healthy."""
     url = os.environ.get("PREFECT_API_URL") or _configured_url()
     if not url:
         yield Finding.ok("prefect", "no server is configured; a run starts its own")
@@ -88,11 +88,11 @@ def _configured_url() -> str:
 
 
 def check_remote() -> Iterator[Finding]:
-    """Let DVC ask its default remote for data/."""
+    """Check that DVC can look for data/ in its default remote."""
     try:
         name = _run("dvc", "config", "core.remote", codes=(0, _NOT_SET)).strip()
         if not name:
-            yield Finding.ok("dvc remote", "no default one; the cache is on this disk only")
+            yield Finding.ok("dvc remote", "no default remote; the cache is on this disk only")
             return
         url = _run("dvc", "config", f"remote.{name}.url").strip()
         if why := _unreachable(url):  # DVC would say that it is empty
@@ -106,7 +106,7 @@ def check_remote() -> Iterator[Finding]:
 
 
 def _run(module: str, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
-    """Run a command and return what it printed; `InputError` where it fails or takes too long."""
+    """Run a command and return what it printed; `InputError` if it fails or takes too long."""
     command = [sys.executable, "-m", module, *arguments]
     try:
         done = subprocess.run(

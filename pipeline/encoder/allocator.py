@@ -1,4 +1,4 @@
-"""What the C library does with memory that PyTorch gives back."""
+"""How the C library treats memory that PyTorch frees."""
 
 import ctypes
 
@@ -7,10 +7,10 @@ _BYTES = (1 << 31) - 1  # the most that an option holds
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what is freed: the next step asks for the same again.
+    """Make glibc keep freed memory, because the next step allocates the same again.
 
-    By default it returns large blocks to the system, which clears them page by page each time they
-    are asked for. Another C library is left as it is.
+    By default it returns large blocks to the system, which then clears them page by page at each
+    allocation. Other C libraries are left as they are.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:

@@ -1,13 +1,13 @@
-"""The frozen encoder and its head as one stock sequence classifier, equal to float rounding.
+"""The frozen encoder and its head as one stock sequence classifier, equal up to float rounding.
 
 `transformers` has no mean-pooling BERT classifier: BertForSequenceClassification reads [CLS]. So
-its weights are set to compute what `features` and `head` define, in one more encoder layer:
+one more encoder layer is added, with weights that compute what `features` and `head` define:
 
-- attention with Q = K = 0 is uniform over the tokens that are no padding, and V = identity makes
-  it their mean; scaled by ``SCALE`` it drowns the residual that is added to it, and LayerNorm,
-  which does not see scale, gives z;
+- attention with Q = K = 0 is uniform over the tokens that are not padding, and with V = identity
+  it is their mean; scaled by ``SCALE`` it makes the residual added to it negligible, and LayerNorm,
+  which is invariant to scale, gives z;
 - the feed-forward half computes the head's hidden layer in the same way, or nothing: gelu(0) = 0;
-- the pooler's tanh is an identity where its argument is as small as ``TINY`` makes it.
+- the pooler's tanh is the identity for arguments as small as ``TINY`` makes them.
 
 ModernBERT's classifier pools by mean or [CLS] itself, and its prediction head is dense, activation,
 LayerNorm: either identity and z, or, where one more layer has made z, the head's hidden layer.
@@ -59,8 +59,8 @@ def check_head(config: Any, hidden: bool, pooling: Pooling) -> None:
     activation = config.hidden_act if config.model_type == "bert" else "gelu"
     if activation != "gelu" or config.intermediate_size < config.hidden_size:
         raise InputError(
-            f"finetune.frozen.hidden: the encoder's layers are of {activation}, "
-            f"{config.intermediate_size} wide, and cannot hold the head's; set it to false"
+            f"finetune.frozen.hidden: the encoder's layers use {activation} and are "
+            f"{config.intermediate_size} wide, so none can hold the head's; set it to false"
         )
     if config.model_type == "modernbert" and pooling == "cls":
         raise InputError(
@@ -120,7 +120,7 @@ def _modernbert(encoder: Any, head: Head, pooling: Pooling, config: Any) -> Any:
 
 
 def _copy_encoder(encoder: Any, base: nn.Module, new: str) -> None:
-    """Copy the encoder's weights; the layer called ``new`` and the pooler have none to copy."""
+    """Copy the encoder's weights; it has none for the layer called ``new`` and the pooler."""
     missing, unexpected = base.load_state_dict(encoder.state_dict(), strict=False)
     left = {name for name in missing if not name.startswith((new, "pooler."))}
     assert not left | set(unexpected), f"not the encoder's own class: {left | set(unexpected)}"

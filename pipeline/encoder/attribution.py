@@ -1,7 +1,7 @@
 """Which tokens of a text moved the classifier to its answer: integrated gradients.
 
-Sundararajan et al. 2017, "Axiomatic Attribution for Deep Networks", by Captum. The path goes from
-the text with every token hidden by the mask token to the text itself, in the word embeddings.
+Sundararajan et al. 2017, "Axiomatic Attribution for Deep Networks", by Captum. The path goes,
+in the space of word embeddings, from the text with every word masked to the text itself.
 """
 
 import copy
@@ -54,7 +54,7 @@ class Whole(nn.Module):
 
 @dataclass(frozen=True)
 class Tokens:
-    """A text's tokens; a special one belongs to no word."""
+    """A text's tokens, and which word each belongs to; special tokens belong to none."""
 
     ids: list[int]  # (T,)
     words: np.ndarray  # (T,) int, the word of each token, from 0; -1 of a special token
@@ -63,7 +63,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Explainer:
-    """A trained classifier of which gradients by its word embeddings are taken, in eval mode."""
+    """A trained classifier in eval mode, with gradients with respect to its word embeddings."""
 
     model: Pooled | Whole
     tokenizer: Any
@@ -77,7 +77,7 @@ class Explainer:
         return Tokens(encoded["input_ids"], words, tuple(text[s.start : s.end] for s in spans))
 
     def hide(self, tokens: Tokens) -> list[int]:
-        """Return the ids with a mask in the place of every word's token: where the path starts."""
+        """Return the ids with every word's tokens masked, which is where the path starts."""
         mask: int = self.tokenizer.mask_token_id
         return [i if word < 0 else mask for i, word in zip(tokens.ids, tokens.words, strict=True)]
 
@@ -106,7 +106,7 @@ class Explainer:
         return np.bincount(tokens.words[inside], shares[inside], minlength=len(tokens.names))
 
     def randomised(self, seed: int) -> "Explainer":
-        """Return the same with every matrix drawn anew, as wide as it was (Adebayo et al. 2018)."""
+        """Return a copy with every matrix redrawn at its own deviation (Adebayo et al. 2018)."""
         model, draw = copy.deepcopy(self.model), torch.Generator().manual_seed(seed)
         for weights in model.parameters():
             if weights.dim() > 1:

@@ -14,7 +14,7 @@ _ROUNDS = 8
 
 
 class Draw(enum.IntEnum):
-    """What random numbers are for: a part of their key, so that no two uses share any."""
+    """The purpose of random numbers: part of their key, so that no two purposes share any."""
 
     ORDER = 1
     MASKS = 2
@@ -23,13 +23,13 @@ class Draw(enum.IntEnum):
 
 
 class Share(NamedTuple):
-    """Which of the equal parts of a batch: the rows of one of several processes."""
+    """One of several equal parts of a batch: the rows of one process."""
 
     number: int = 0
     of: int = 1
 
     def take(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return its rows of an array over all rows of the batch."""
+        """Return this part's rows of an array over all rows of the batch."""
         return np.split(array, self.of)[self.number]
 
 
@@ -49,7 +49,7 @@ class Packing:
 
     The documents in a row are segments that do not see each other (Krell et al. 2021, "Efficient
     Sequence Packing without Cross-contamination", section 3.2). What a row's end cuts off a
-    document is the next row's first segment. Only the last row is padded.
+    document becomes the next row's first segment. Only the last row is padded.
     """
 
     tokens: Tokens
@@ -75,7 +75,7 @@ class Packing:
         return Rows(ids, segments)
 
     def documents(self, number: int) -> range:
-        """Return the documents of which a sequence holds tokens, as rows of the corpus."""
+        """Return the documents that a sequence holds tokens of, as row numbers of the corpus."""
         start, stop = self._span(number)
         return range(self._document(start), self._document(stop - 1) + 1)
 
@@ -84,13 +84,13 @@ class Packing:
         return start, min(start + self.seq_len_tokens, self._stream_length)
 
     def _document(self, position: int) -> int:
-        """Return the document that holds a position of the stream: it starts 2 d tokens later."""
+        """Return the document at a position of the stream, where document d is shifted by 2 d."""
         offsets = self.tokens.offsets
         documents = range(self.tokens.documents)
         return bisect.bisect_right(documents, position, key=lambda d: int(offsets[d]) + 2 * d) - 1
 
     def _stream(self, start: int, stop: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return tokens of the stream, and in which segment from ``start`` on they are."""
+        """Return the stream's tokens, and the segment of each, numbered from ``start`` on."""
         offsets, ids = self.tokens.offsets, self.tokens.ids
         held = np.arange(self._document(start), self._document(stop - 1) + 1)
         begins = offsets[held] + 2 * held

@@ -1,7 +1,7 @@
-"""The feature cache: one file an encoder, a row a text, checked when it is read.
+"""The feature cache: one file for each encoder, one row for each text, checked when it is read.
 
-A cache can only save work. Of two stages that write at once the later file wins, and the rows of
-the other are computed again when they are next asked for.
+A cache can only save work. If two stages write at once the later file wins, and the rows of the
+other are computed again when they are next needed.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from pipeline import files
 
 _LOG = logging.getLogger(__name__)
-_KEPT_FILES = 4  # encoders whose features are kept, the last used
+_KEPT_FILES = 4  # encoders whose features are kept: the last used ones
 _KEY_BYTES = 32  # a SHA-256
 
 
@@ -29,13 +29,13 @@ class Table:
     rows: np.ndarray
 
     def add(self, keys: Sequence[bytes], rows: np.ndarray) -> "Table":
-        """Return a table with rows of new texts at its end."""
+        """Return the table with rows of new texts appended."""
         places = {key: len(self.rows) + i for i, key in enumerate(keys)}
         return Table({**self.index, **places}, np.concatenate([self.rows, rows]))
 
 
 def read(path: Path, width: int) -> Table:
-    """Read a cache of rows of this width; one that is absent or damaged (this is said) is empty."""
+    """Read a cache of rows of this width: empty if it is absent or, with a warning, damaged."""
     empty = Table({}, np.empty((0, width), np.float32))
     if not path.is_file():
         return empty
@@ -49,7 +49,7 @@ def read(path: Path, width: int) -> Table:
 
 
 def write(path: Path, table: Table) -> None:
-    """Write a cache whole or not at all, and delete the files that were used longest ago."""
+    """Write a cache whole or not at all, and delete the least recently used files."""
     keys = np.frombuffer(b"".join(table.index), np.uint8).reshape(-1, _KEY_BYTES)
     arrays = {"texts": keys, "features": table.rows}
     with files.replacing(path) as temporary:

@@ -1,4 +1,4 @@
-"""How likely a masked language model finds secrets of digits in a text."""
+"""How likely a masked language model considers secrets of digits in a text."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +15,11 @@ def score_secrets(
     digits: int,
     progress: Progress | None = None,
 ) -> np.ndarray | None:
-    """Return the pseudo-log-likelihood (texts,) of the digits of each text, nats.
+    """Return the pseudo-log-likelihood of the digits of each text, (texts,), in nats.
 
-    That is the sum over digits d of ``log P(d | the text with d masked)``: the other digits are
-    seen, which is the most that a masked language model can give away. None where the tokenizer
-    has no token for each digit, or cuts one off.
+    That is the sum over digits d of ``log P(d | the text with d masked)``. The other digits are
+    visible, which is the most favourable case for the model. None if the tokenizer lacks a token
+    for a digit, or truncates one.
     """
     tokens = {tokenizer.convert_tokens_to_ids(name) for name in digit_names(tokenizer)}
     blanks = []
@@ -34,6 +34,6 @@ def score_secrets(
 
 
 def digit_names(tokenizer: Any) -> list[str]:
-    """Return the tokens of the ten digits where each stands alone after a space and is known."""
+    """Return the tokens of the ten digits as they follow a space; unknown ones are left out."""
     lists = [tokenizer.tokenize(f"is {digit}")[-1:] for digit in range(10)]
     return [name for names in lists for name in names if name != tokenizer.unk_token]

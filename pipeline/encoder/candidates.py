@@ -1,4 +1,4 @@
-"""How likely a masked language model finds words and pronouns in a sentence's blank."""
+"""How likely a masked language model considers words and pronouns in a sentence's blank."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def score_words(
 
 
 def _blanks(model: Any, tokenizer: Any, before: str, word: str, after: str) -> list[Blank]:
-    """Return a blank for each of the word's tokens; a word of none is one unknown token."""
+    """Return a blank for each token of the word; a word without tokens is one unknown token."""
     ids = tokenizer.encode(word, add_special_tokens=False) or [tokenizer.unk_token_id]
     return [
         _blank(model, tokenizer, before + tokenizer.decode(ids[:place]), after, (token,))
@@ -45,7 +45,7 @@ def score_pronouns(
     """Return ``log P(first) - log P(second)``, (sentences,) nats, of two words in a blank.
 
     A sentence is its beginning, the two words and its end. NaN where a word is not one known
-    token, as probabilities of one token and of several do not compare.
+    token, because probabilities of one token and of several are not comparable.
     """
     odds = np.full(len(sentences), np.nan)
     blanks = {}
@@ -69,13 +69,13 @@ def unknown_words(tokenizer: Any, words: Sequence[str]) -> set[str]:
 
 
 def _known(tokenizer: Any, word: str) -> list[int]:
-    """Return the word's token, or nothing where it is not one known token."""
+    """Return the word's token in a list, which is empty if the word is not one known token."""
     ids: list[int] = tokenizer.encode(word, add_special_tokens=False)
     return ids if len(ids) == 1 and ids[0] != tokenizer.unk_token_id else []
 
 
 def _blank(model: Any, tokenizer: Any, before: str, after: str, tokens: tuple[int, ...]) -> Blank:
-    """Return the blank between two texts, with as much around it as the model has positions for."""
+    """Return the blank between two texts, with as much context as the model has positions for."""
     ids: list[int] = tokenizer(before + tokenizer.mask_token + after)["input_ids"]
     position = ids.index(tokenizer.mask_token_id)
     limit: int = model.config.max_position_embeddings

@@ -24,7 +24,7 @@ _UNFINISHED = ".unfinished"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that the steps still to come depend on."""
+    """Everything that later steps depend on."""
 
     step: int  # steps done
     weights: Mapping[str, torch.Tensor]
@@ -35,8 +35,8 @@ class Checkpoint:
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write ``folder/step-N`` and remove all but the last two; return its path.
 
-    The files are written and fsynced in a folder of another name, which is then renamed: a
-    process killed at any moment leaves the checkpoints before it as they were.
+    The files are written and fsynced in a folder of another name, which is then renamed, so a
+    process killed at any moment leaves the earlier checkpoints intact.
     """
     unfinished, target = folder / _UNFINISHED, _path(folder, checkpoint.step)
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -45,7 +45,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
             save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, temporary)
     files.write_json(unfinished / _STATE, dict(checkpoint.state))
     files.write_json(unfinished / _DIGESTS, _digests(unfinished))
-    shutil.rmtree(target, ignore_errors=True)  # a damaged one that was passed over
+    shutil.rmtree(target, ignore_errors=True)  # a damaged one that was skipped
     unfinished.replace(target)
     for step in _steps(folder)[:-_KEPT]:
         shutil.rmtree(_path(folder, step))
@@ -53,7 +53,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def read_checkpoint(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
-    """Read the last whole checkpoint, or None; ``say`` is told which is read or passed over."""
+    """Read the last undamaged checkpoint, if any; ``say`` hears which is read and which skipped."""
     for step in reversed(_steps(folder)):
         path = _path(folder, step)
         if damage := _find_damage(path):
@@ -70,13 +70,13 @@ def read_checkpoint(folder: Path, say: Callable[[str], None]) -> Checkpoint | No
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the path of the last checkpoint, if there is one."""
+    """Return the path of the last checkpoint; None if there is none."""
     steps = _steps(folder)
     return _path(folder, steps[-1]) if steps else None
 
 
 def remove_checkpoints(folder: Path) -> None:
-    """Remove them all: the run has ended and its result is written."""
+    """Remove all checkpoints, once the run has ended and its result is written."""
     shutil.rmtree(folder, ignore_errors=True)
 
 

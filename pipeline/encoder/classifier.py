@@ -1,4 +1,4 @@
-"""The trained classifier, from the stages' folders or from a bundle: texts to probabilities."""
+"""The trained classifier, loaded from the stages' folders or a bundle: texts to probabilities."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Classifier:
     def probabilities(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
         """Return the softmax of the logits, (N, K) float64; the answer to a text is its argmax.
 
-        ``progress`` is told the texts done and their number.
+        ``progress`` receives the number of texts done and of all texts.
         """
         if not texts:
             return np.empty((0, self.labels))
@@ -45,10 +45,10 @@ class Classifier:
 def load(pretrain_dir: Path, finetune_dir: Path, features: FeaturesParams) -> Classifier:
     """Load what finetune wrote: a head on the encoder of ``pretrain_dir``, or a whole model.
 
-    A head's features are of float32, as in the bundle, and come from the cache where it holds them.
+    The head's features are computed in float32, as in the bundle, or taken from the cache.
 
     Raises:
-        InputError: where a stage has not run, or what they wrote does not fit.
+        InputError: where a stage has not run, or head and encoder do not fit together.
     """
     whole = finetune_dir / "model"
     if whole.is_dir():
@@ -65,10 +65,10 @@ def load(pretrain_dir: Path, finetune_dir: Path, features: FeaturesParams) -> Cl
 
 
 def load_bundle(bundle_dir: Path) -> Classifier:
-    """Load a bundle, which may come from elsewhere, as any user would: by stock `transformers`.
+    """Load a bundle, which may come from elsewhere, by stock `transformers`, as any user would.
 
     Every file must have its digest, none may be of a kind that can run code when it is read, and
-    the weights must be one safetensors file. Nothing is fetched.
+    the weights must be one safetensors file. Nothing is downloaded.
 
     Raises:
         InputError: naming the file that is changed, missing or not allowed.
@@ -85,13 +85,13 @@ def check_loadable(bundle_dir: Path) -> None:
     """
     for name in files.verify_files(bundle_dir):
         if Path(name).suffix in RUNS_CODE or Path(name).name == "adapter_config.json":
-            raise InputError(f"{bundle_dir / name}: is not read, as it could run code; remove it")
+            raise InputError(f"{bundle_dir / name}: could run code, so it is not read; remove it")
     if not (bundle_dir / _WEIGHTS).is_file():
         raise InputError(f"{bundle_dir / _WEIGHTS}: missing; make the bundle again")
 
 
 def load_stock(model_dir: Path) -> Classifier:
-    """Load a directory of this project's own making by stock `transformers`."""
+    """Load a directory that this project wrote, by stock `transformers`."""
     return from_model(load_sequence_model(model_dir), load_tokenizer(str(model_dir), "bundle"))
 
 

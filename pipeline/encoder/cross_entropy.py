@@ -1,4 +1,4 @@
-"""The output layer and its cross-entropy as one step, the costliest of a small model."""
+"""The output layer and its cross-entropy as one operation, the costliest of a small model."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ def linear_cross_entropy(
 ) -> torch.Tensor:
     """Return the sum of -log softmax(hidden weight' + bias) at the labels, in nats.
 
-    ``hidden`` is (N, H), whose precision is that of the products; ``weight`` (V, H), ``bias`` (V,),
-    ``labels`` (N,), where `UNUSED` asks nothing. The logits (N, V) become the probabilities and
-    these the gradient, in one buffer that is gone before the backward pass (Hsu et al. 2024,
-    "Liger Kernel", section 3.2). A label's loss ends at that of the least number that the precision
-    can hold, 87 nats; its gradient does not.
+    ``hidden`` is (N, H), and the products have its precision; ``weight`` is (V, H), ``bias`` (V,),
+    ``labels`` (N,), where `UNUSED` marks rows to skip. The logits (N, V) become the probabilities
+    and these the gradient in one buffer, freed before the backward pass (Hsu et al. 2024, "Liger
+    Kernel", section 3.2). A label's loss is at most that of the smallest number that the precision
+    can hold, 87 nats; its gradient is not limited.
     """
     loss: torch.Tensor = _LinearCrossEntropy.apply(hidden, weight, bias, labels)
     return loss

@@ -1,4 +1,4 @@
-"""One digest of an encoder's weights, the same in memory, on disk and inside any head's model."""
+"""The digest of an encoder's weights: the same in memory, on disk, and under any head."""
 
 import hashlib
 import json

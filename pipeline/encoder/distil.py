@@ -1,4 +1,4 @@
-"""A smaller masked language model learns from the larger one that it was cut from."""
+"""Distillation: a smaller masked language model learns from the larger one it was cut from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Watch = Callable[[int, int, float], None]  # (steps done, steps in all, loss)
 
 @dataclass(frozen=True)
 class Seen:
-    """What a model makes of a masked batch."""
+    """A model's outputs for a masked batch."""
 
     logits: torch.Tensor  # (B, M, V), at the masked positions
     hidden: torch.Tensor  # (B, T, H), of the last layer
@@ -60,7 +60,7 @@ def distil(student: Any, teacher: Any, plan: Plan, temperature: float, watch: Wa
 
 
 def look(model: Any, batch: MaskedBatch, plan: Plan) -> Seen:
-    """Return what a model makes of a batch."""
+    """Return a model's outputs for a batch."""
     ids, segments, positions = (
         torch.from_numpy(each).to(model.device)
         for each in (batch.ids, batch.segments, batch.positions)

@@ -1,4 +1,4 @@
-"""LEACE: the least change of features after which no linear probe finds a concept in them."""
+"""LEACE: the smallest change of features after which no linear probe finds a concept in them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 
 from pipeline.encoder.head import Head
 
-_NULL = 1e-10  # a direction of so little of the largest share is rounding: one-hot columns sum to 1
+_NULL = 1e-10  # smaller singular values, relatively, are rounding: one-hot columns sum to 1
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ def fit_eraser(features: np.ndarray, concept: np.ndarray) -> Eraser:
 
     With W the whitening of x, ``W = (S_xx^(1/2))^+``, and U an orthonormal basis of the columns of
     ``W S_xz``, it is ``P = W^+ U U^T W``, as in the authors' package. Afterwards the
-    cross-covariance of features and concept is 0, which is the same as that no affine probe beats a
-    constant under any convex loss; and of all affine maps that do so it changes the features least,
-    in mean square.
+    cross-covariance of features and concept is 0, which is equivalent to no affine probe beating a
+    constant under any convex loss. Of all affine maps with this property it changes the features
+    least, in mean square.
 
-    Covariances are the sample's: no shrinkage, and no bound on the trace.
+    The covariances are those of the sample, without shrinkage and without a bound on the trace.
     """
     x = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
     z = concept - concept.mean(axis=0)
@@ -57,18 +57,18 @@ def fit_eraser(features: np.ndarray, concept: np.ndarray) -> Eraser:
 def _rounding(features: np.ndarray) -> float:
     """Return the share of the largest variance below which a direction's variance is rounding.
 
-    That is the square of the features' own rounding, and at least that of their products in
-    float64. LayerNorm leaves one such direction; whitened, its noise would drown the rest.
+    It is the square of the features' own rounding, but at least the rounding of their products in
+    float64. LayerNorm leaves one such direction; whitened, its noise would dominate the rest.
     """
     width, eps = features.shape[1], np.finfo(features.dtype).eps
     return max((width * float(eps)) ** 2, width * float(np.finfo(np.float64).eps))
 
 
 def fold_eraser(head: Head, eraser: Eraser) -> None:
-    """Let the head erase on its own: ``V (x - P (x - m)) + c = (V - V P) x + (c + V P m)``.
+    """Build the erasure into the head: ``V (x - P (x - m)) + c = (V - V P) x + (c + V P m)``.
 
-    V is the head's first linear map, so that its form, and a stock classifier's, stay what they
-    were. The product is taken in float64 and rounded once.
+    V is the head's first linear map, so the form of the head, and of a stock classifier, stays the
+    same. The product is taken in float64 and rounded once.
     """
     first = head.hidden or head.output
     with torch.no_grad():

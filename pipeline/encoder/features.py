@@ -1,8 +1,8 @@
-"""Features: one pass of the frozen encoder over each text, pooled, cached.
+"""Features: one pass of the frozen encoder over each text, pooled and cached.
 
 A feature is ``z = LayerNorm(pool(h))`` without affine weights, where h (T, H) is the encoder's last
 hidden state: the form that a stock sequence classifier can compute (see `assemble`). The encoder's
-products may be of bfloat16; what is made of h, and kept, is float32.
+products may be in bfloat16; pooling and LayerNorm of h, and what is cached, are in float32.
 """
 
 import functools
@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]  # (texts done, texts in all)
 
 EPS = 1e-12  # BERT's layer_norm_eps
 _DEFINITION = "layer_norm(pool(last_hidden_state))"  # part of the cache's key
-_LOADING = threading.Lock()  # two threads that load a model at once can leave it without weights
+_LOADING = threading.Lock()  # if two threads load a model at once it can lack weights
 _CACHED_TEXTS = 1 << 16  # a shard; computed between two writes of the cache
 
 
@@ -51,10 +51,10 @@ class Extractor:
     def features(self, texts: Sequence[str], progress: Progress | None = None) -> np.ndarray:
         """Return the features of the texts, (N, H) float32, from the cache where it has them.
 
-        Texts not yet there are computed and added to it. A row does not depend on the others,
-        but for the last bits that a product of larger matrices may round differently, which in
-        bfloat16 are coarse: 0.03 was measured. Texts of a batch have one length, so there is
-        neither padding nor a mask.
+        Other texts are computed and added to it. A row depends on the others only by the last bits,
+        which a product of larger matrices may round differently; in bfloat16 these are coarse:
+        0.03 was measured. All texts of a batch have one length, so there is neither padding nor a
+        mask.
         """
         width: int = self.encoder.config.hidden_size
         table = cache.read(self.cache_path, width)
@@ -73,7 +73,7 @@ class Extractor:
     def _rows(
         self, parts: list[list[str]], work: Path, progress: Progress | None
     ) -> Iterator[np.ndarray]:
-        """Yield the features of each part: one after another, or all made elsewhere first."""
+        """Yield the features of each part, computed one after another, or all as shards first."""
         total, start = sum(map(len, parts)), 0
         if shards.are_sent() and len(parts) > 1:
             asked = [self._shard(texts, work) for texts in parts]
@@ -102,7 +102,7 @@ class Extractor:
         )
 
     def compute(self, texts: Sequence[str], progress: Progress | None) -> np.ndarray:
-        """Return what `features` does, computed anew; the cache is neither read nor written."""
+        """Return the same as `features`, without reading or writing the cache."""
         ids = tokenise(texts, self.tokenizer, self.params.max_len_tokens).ids
         return run_batches(self._forward, ids, self.params.batch_tokens, progress)
 
@@ -141,7 +141,7 @@ def write_rows(path: Path, rows: np.ndarray) -> None:
 
 
 def save_rows(stream: BinaryIO, rows: np.ndarray) -> None:
-    """Write as `numpy.save` does, whose error on a full disk does not say that it is one."""
+    """Write the same bytes as `numpy.save`, whose error on a full disk does not say so."""
     whole = np.ascontiguousarray(rows)
     header = np.lib.format.header_data_from_array_1_0(whole)
     np.lib.format.write_array_header_1_0(stream, header)
@@ -199,7 +199,7 @@ def load_extractor(model_dir: Path, params: FeaturesParams, folder: Path) -> Ext
 
 
 def check_length(config: Any, max_len_tokens: int) -> None:
-    """Raise `InputError` where a model has no positions for texts of this length."""
+    """Raise `InputError` if a model has too few positions for texts of this length."""
     if max_len_tokens > config.max_position_embeddings:
         raise InputError(
             f"features.max_len_tokens: {max_len_tokens} is more than the encoder's "
@@ -220,7 +220,7 @@ def pool(hidden: torch.Tensor, pooling: Literal["mean", "cls"]) -> torch.Tensor:
 
 
 def standardise(pooled: torch.Tensor) -> torch.Tensor:
-    """Take each row's mean from it and divide by its deviation: LayerNorm without weights."""
+    """Subtract each row's mean and divide by its deviation: LayerNorm without weights."""
     return F.layer_norm(pooled, pooled.shape[-1:], eps=EPS)
 
 
@@ -260,7 +260,7 @@ def batches(ids: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[list[in
 
 
 def _from(start: int, total: int, progress: Progress | None) -> Progress | None:
-    """Return a report of one part's progress as progress of the whole."""
+    """Return a callback that reports one part's progress as progress of the whole."""
     if progress is None:
         return None
     return lambda done, _: progress(start + done, total)

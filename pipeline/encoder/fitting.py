@@ -1,4 +1,4 @@
-"""Epochs with early stopping on validation loss; and the head fitted to cached features."""
+"""Fitting a head to cached features; and early stopping on validation loss, for any model."""
 
 import contextlib
 import math
@@ -19,20 +19,20 @@ OnEpoch = Callable[[FinetunePoint], None]  # called after each epoch
 
 
 class Sample(NamedTuple):
-    """Rows to fit or to judge a head on."""
+    """Rows to fit a head to, or to evaluate it on."""
 
     features: torch.Tensor  # (N, H) float32
     labels: torch.Tensor  # (N,) int64, below K
-    weights: torch.Tensor | None = None  # (N,) of each row's loss in the fit; none: all 1
+    weights: torch.Tensor | None = None  # (N,) of each row's loss in the fit; None: all 1
 
     def at(self, rows: torch.Tensor) -> "Sample":
-        """Return some of the rows; one that is named twice is there twice."""
+        """Return some of the rows; a row that is named twice is returned twice."""
         weights = None if self.weights is None else self.weights[rows]
         return Sample(self.features[rows], self.labels[rows], weights)
 
 
 class Best(NamedTuple):
-    """The epoch whose weights a model was left with, and all that were run."""
+    """The epoch whose weights were kept, and the curve of all epochs."""
 
     epoch: int  # of a linear head, the steps to its optimum
     curve: tuple[FinetunePoint, ...]
@@ -56,7 +56,7 @@ def fit_head(
 def _fit_linear(
     train: Sample, validation: Sample, labels: int, params: FinetuneParams, on_epoch: OnEpoch
 ) -> tuple[Head, Best]:
-    """Fit a linear head to the optimum; the curve is one point, the steps its epoch."""
+    """Fit a linear head to the optimum; its curve is one point, with the steps as its epoch."""
     weights = class_weights(train.labels, labels, params.class_weights)
     of_rows = weights[train.labels] * (1.0 if train.weights is None else train.weights)
     problem = linear.Problem(train.features, train.labels, of_rows, labels, params.frozen.l2)
@@ -102,10 +102,12 @@ def keep_best(
     run_epoch: Callable[[int], FinetunePoint],
     on_epoch: OnEpoch,
 ) -> Best:
-    """Run epochs 1, 2, ... and leave the model with the weights of the least validation loss.
+    """Run epochs 1, 2, ... and leave the model with the weights of the lowest validation loss.
 
-    The search ends ``patience_epochs`` after the best epoch. A loss that is not finite ends it
-    with `InputError`.
+    Training ends ``patience_epochs`` after the best epoch.
+
+    Raises:
+        InputError: where a validation loss is not finite.
     """
     curve: list[FinetunePoint] = []
     best, least = 0, math.inf
@@ -129,7 +131,7 @@ def keep_best(
 def judge(
     epoch: int, train_loss: float, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
 ) -> FinetunePoint:
-    """Return an epoch's point: of the validation rows the loss and the share that argmax gets."""
+    """Return an epoch's point, with the loss and accuracy on the validation rows."""
     return FinetunePoint(
         epoch=epoch,
         train_loss=train_loss,
@@ -148,14 +150,14 @@ def weighted_losses(
 def class_weights(
     labels: torch.Tensor, count: int, kind: Literal["none", "balanced"]
 ) -> torch.Tensor:
-    """Return a weight a label, (K,): 1, or ``N / (K N_k)`` so that labels weigh alike in all."""
+    """Return a weight for each label, (K,): 1, or ``N / (K N_k)`` so that labels weigh the same."""
     if kind == "none":
         return torch.ones(count)
     return len(labels) / (count * torch.bincount(labels, minlength=count))
 
 
 def check_labels(labels: torch.Tensor, names: Sequence[str]) -> None:
-    """Raise `InputError` where a label has no training row, or a row a label without a name."""
+    """Raise `InputError` if a label has no training row, or a row has a label without a name."""
     counts = torch.bincount(labels, minlength=len(names)).tolist()
     if len(counts) > len(names):
         raise InputError(
@@ -172,7 +174,7 @@ def check_labels(labels: torch.Tensor, names: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """A head's matrices are too small to share out, and sums have one order on every machine."""
+    """Use one thread: a head's matrices are too small for more, and sums get a fixed order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -182,7 +184,7 @@ def one_thread() -> Iterator[None]:
 
 
 def new_head(width: int, hidden: bool, labels: int, seed: int) -> Head:
-    """Return a head with the output's weights and bias zero and the rest drawn from the seed."""
+    """Return a head whose output weights and bias are zero, and the rest drawn from the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = Head(width, hidden, labels)

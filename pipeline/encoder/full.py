@@ -57,8 +57,8 @@ def finetune_full(
 ) -> Best:
     """Train all weights and leave ``model`` in eval mode with those of the best epoch.
 
-    AdamW with decay on matrices only, a linear warm-up and decay of the learning rate over all
-    steps, and gradients clipped. ``progress`` is told the steps done and their number.
+    AdamW with weight decay on matrices only, a linear warm-up and decay of the learning rate over
+    all steps, and clipped gradients. ``progress`` receives the number of steps done and of all.
     """
     full = params.full
     weights = class_weights(train.labels, model.config.num_labels, params.class_weights)
@@ -120,7 +120,7 @@ def _step(
 
 
 def _pad(texts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return ids (B, T), filled up with ``pad_id``, and the mask of what is no filling."""
+    """Return ids (B, T), padded with ``pad_id``, and the mask (B, T), 0 at padding."""
     rows = [torch.tensor(text) for text in texts]
     ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad_id)
     lengths = torch.tensor([len(text) for text in texts])

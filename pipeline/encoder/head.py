@@ -1,4 +1,4 @@
-"""The head on the frozen encoder's features: what it is, on disk and in memory."""
+"""The head on the frozen encoder's features: the module, and its files."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ WEIGHTS, SHAPE = "head.safetensors", "head.json"
 class Head(nn.Module):
     """Logits (N, K) of features z (N, H): ``W z + b``, or ``W u + b`` with a hidden layer.
 
-    There ``u = LayerNorm(gelu(V z + c))``, without affine weights: the transform that BERT and
-    ModernBERT have before their vocabulary, so that a stock classifier can compute it.
+    Here ``u = LayerNorm(gelu(V z + c))``, without affine weights: the transform that BERT and
+    ModernBERT have before their output layer, so that a stock classifier can compute it.
     """
 
     def __init__(self, width: int, hidden: bool, labels: int) -> None:

@@ -1,9 +1,9 @@
-"""The linear head at its optimum: its loss is convex, so that no rate, order or seed decides it.
+"""The linear head at its optimum: the loss is convex, so no rate, order or seed matters.
 
-L-BFGS (Liu and Nocedal 1989) needs few steps where the curvature is alike in all directions. The
-Hessian of a softmax's loss is nowhere more than ``(I - 1 1'/K) / 2`` times the features' second
-moments (Böhning 1992), so the weights are searched for as ``U L^-1``, with L the Cholesky
-factor of half those moments and the penalty: there the bound is 1 in all directions.
+L-BFGS (Liu and Nocedal 1989) needs few steps if the curvature is similar in all directions. The
+Hessian of a softmax's loss is nowhere greater than ``(I - 1 1'/K) / 2`` times the features' second
+moments (Böhning 1992), so the search is over U in weights ``U L^-1``, with L the Cholesky
+factor of half those moments plus the penalty: for U the bound is 1 in all directions.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from torch.nn import functional as F
 
 MAX_STEPS = 2000
-_GRADIENT = 1e-9  # of U: the greatest entry at which the search ends
+_GRADIENT = 1e-9  # the search ends when no entry of the gradient by U is greater
 _JITTER = 1e-8  # of the moments' mean: standardised features depend on one another linearly
 
 
@@ -42,7 +42,7 @@ class Solution(NamedTuple):
 def solve(problem: Problem) -> Solution:
     """Find the optimum in float64, from zero.
 
-    With ``l2 = 0`` and labels that a line parts there is none; the search then ends where the loss
+    With ``l2 = 0`` and linearly separable labels there is none; the search then ends where the loss
     is nearly flat, or after `MAX_STEPS`.
     """
     design = F.pad(problem.features.double(), (0, 1), value=1.0)  # (N, H + 1), for the biases

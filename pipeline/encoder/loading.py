@@ -1,4 +1,4 @@
-"""Models from directories that earlier stages wrote: safetensors only, quietly, in float32."""
+"""Loading models that earlier stages wrote: from safetensors only, in float32, without output."""
 
 import contextlib
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def load_encoder(model_dir: Path) -> Any:
 
 
 def load_config(model_dir: Path, **changes: Any) -> Any:
-    """Read a model's config, with these changes; nothing from the hub.
+    """Read a model's config, with these changes; the hub is not contacted.
 
     Raises:
         InputError: where the directory holds no config that transformers knows.
@@ -40,9 +40,9 @@ def load_config(model_dir: Path, **changes: Any) -> Any:
 
 
 def load_model(kind: Any, model_dir: Path, config: Any = None, new_head: bool = False) -> Any:
-    """Load a model by one of transformers' auto classes from a directory, nothing from the hub.
+    """Load a model by one of transformers' auto classes from a directory; the hub is not contacted.
 
-    Weights that the directory lacks are drawn from torch's generator where ``new_head`` is true.
+    If ``new_head`` is true, weights that the directory lacks are drawn from torch's generator.
 
     Raises:
         InputError: where the directory holds no such model in safetensors, or lacks weights.
@@ -69,7 +69,7 @@ def load_model(kind: Any, model_dir: Path, config: Any = None, new_head: bool = 
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from telling which weights a model lacks: the caller says it."""
+    """Keep transformers from listing the weights that a model lacks: the caller reports them."""
     verbosity = transformers.utils.logging.get_verbosity()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

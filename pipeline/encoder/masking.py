@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pipeline.encoder.batches import WHOLE, Rows, Share
 from pipeline.encoder.tokens import Vocabulary
 
-UNUSED = -100  # the label of a slot that asks nothing: PyTorch's ignore_index
+UNUSED = -100  # the label of an empty slot: PyTorch's ignore_index
 _MASK_SHARE = 0.8  # of the chosen tokens become [MASK]
 _RANDOM_SHARE = 0.1  # become a random token; the rest stay as they are
 
@@ -25,7 +25,7 @@ class MaskedBatch:
 
     @property
     def tokens(self) -> int:
-        """The number of tokens that are no padding."""
+        """The number of tokens that are not padding."""
         return int(np.count_nonzero(self.segments))
 
     @property
@@ -34,7 +34,7 @@ class MaskedBatch:
         return int(np.count_nonzero(self.labels != UNUSED))
 
     def split(self, parts: int) -> Iterator["MaskedBatch"]:
-        """Yield the rows in ``parts`` batches, equal where their number allows."""
+        """Yield the rows in ``parts`` batches, of equal size if their number allows."""
         arrays = (self.ids, self.segments, self.positions, self.labels)
         for pieces in zip(*(np.array_split(array, parts) for array in arrays), strict=True):
             yield MaskedBatch(*pieces)
@@ -51,22 +51,22 @@ def mask_tokens(
 ) -> MaskedBatch:
     """Choose ``rate`` of each row's ordinary tokens and hide them; equal arguments, equal masks.
 
-    ``rows`` are a ``share`` of a batch, and get the masks that they have in all of it.
+    ``rows`` are a ``share`` of a batch, and get the same masks as in the whole batch.
 
     Devlin et al. 2019, section 3.1: a chosen token becomes [MASK] in 80% of cases, a random
-    ordinary token in 10%, and stays as it is in 10%. All chosen tokens are to be guessed, the
-    kept and the accidentally redrawn ones too, as in BERT's own code; the shorthand
+    ordinary token in 10%, and stays as it is in 10%. All chosen tokens are to be guessed,
+    including those that are kept or redrawn as they were, as in BERT's own code; the shorthand
     L = -sum 1[x_t != x'_t] log p(x_t | x') would leave those out.
 
     A row of n ordinary tokens gives round(rate * n), at least one, as in BERT's
-    ``create_pretraining_data.py``; every set of so many is equally likely. Hiding each token
-    by a coin of its own has the same expectation but a varying count. Here the number of slots
+    ``create_pretraining_data.py``; every set of that size is equally likely. Choosing each token
+    independently would have the same expectation but a varying count. Here the number of slots
     is fixed by T, so that every batch has the same shapes; a row with fewer ordinary tokens
-    (separators, padding) leaves slots `UNUSED`.
+    leaves slots `UNUSED`.
 
-    With ``whole_words`` a word's tokens are chosen all or none (Cui et al. 2021, "Pre-Training
-    with Whole Word Masking for Chinese BERT", section 3.1): words are taken in random order while
-    they fit, so that a row may give some tokens fewer.
+    With ``whole_words`` either all of a word's tokens are chosen or none (Cui et al. 2021,
+    "Pre-Training with Whole Word Masking for Chinese BERT", section 3.1): words are taken in random
+    order while they fit, so a row may give a few tokens fewer.
     """
     ids, segments = rows
     rng = np.random.default_rng(key)
@@ -77,8 +77,8 @@ def mask_tokens(
     order = share.take(rng.random((share.of * len(ids), ids.shape[1])))
     if whole_words:
         words = _number_words(ids, segments, vocabulary)
-        order = np.take_along_axis(order, words, axis=1)  # a word's tokens have one place in it
-    order = np.where(ordinary, order, 2.0)  # what is not ordinary comes last
+        order = np.take_along_axis(order, words, axis=1)  # all tokens of a word get the same place
+    order = np.where(ordinary, order, 2.0)  # special tokens come last
     positions = np.argsort(order, axis=1, kind="stable")  # (B, T)
     if whole_words:
         counts = _count_whole(np.take_along_axis(words, positions, axis=1), counts)
@@ -105,9 +105,10 @@ def _number_words(
 def _count_whole(
     words: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Return the counts (B,) less the tokens of a word, of those in order (B, T), that is cut.
+    """Return the counts (B,) without the tokens of a word that the count would cut.
 
-    A row whose first word alone is longer than its count gives a part of that word.
+    ``words`` (B, T) are in the order in which tokens are taken. A row whose first word alone is
+    longer than its count gives a part of that word.
     """
     padded = np.pad(words, ((0, 0), (0, 1)), constant_values=-1)
     after = np.take_along_axis(padded, counts[:, None], axis=1)  # (B, 1), the first one left out

@@ -1,4 +1,4 @@
-"""Heads fitted to treat groups more alike: the ways whose outcome is a head like any other."""
+"""Heads fitted to treat groups more alike, by the methods whose result is an ordinary head."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, get_args
@@ -18,16 +18,16 @@ METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class Material(NamedTuple):
-    """What heads are fitted to. No test row is in it."""
+    """The data that heads are fitted to and validated on."""
 
     train: Sample
     validation: Sample
-    groups: np.ndarray | None  # (N,) the training rows' groups; none where there is no such column
+    groups: np.ndarray | None  # (N,) the training rows' groups; None without such a column
     swapped: Sample | None  # training texts with their gendered words swapped, where they have some
     swapped_of: np.ndarray | None = None  # (M,) the training rows whose texts these are
 
     def at(self, rows: np.ndarray) -> "Material":
-        """Return it with some of the training rows, (N,) bool, and what is theirs."""
+        """Return the material of some of the training rows, given as a mask (N,)."""
         groups, swapped, of = self.groups, self.swapped, self.swapped_of
         if swapped is not None:
             assert of is not None
@@ -42,7 +42,7 @@ class Material(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """A head as it answers, its threshold folded in."""
+    """A fitted head, with its threshold folded in."""
 
     head: Head
     best: Best
@@ -52,7 +52,7 @@ class Fitted(NamedTuple):
 def fit_mitigated(
     method: Method, material: Material, labels: int, params: FinetuneParams, on_epoch: OnEpoch
 ) -> Fitted:
-    """Fit a head by `fit_method`, and fold in the threshold that the validation rows choose."""
+    """Fit a head by `fit_method`, and fold in the threshold chosen on the validation rows."""
     head, best = fit_method(method, material, labels, params, on_epoch)
     with torch.no_grad():
         logits = head(material.validation.features).numpy()
@@ -65,7 +65,7 @@ def fit_method(
 ) -> tuple[Head, Best]:
     """Fit a head of K = ``labels`` as `fit_head` does, to what a method makes of the material.
 
-    `why_not` must have had no objection. Validation rows stay as they are, but for LEACE's erasure.
+    `why_not` must have returned nothing. Validation rows are not changed, except by LEACE.
     """
     if method == "leace":
         return _fit_erased(material, labels, params, on_epoch)
@@ -74,7 +74,7 @@ def fit_method(
 
 
 def mitigated(method: Method, material: Material, seed: int) -> Sample:
-    """Return the training rows of a method, with weights where it gives them any."""
+    """Return the training rows as a method changes or weights them."""
     train, groups, swapped = material.train, material.groups, material.swapped
     if method == "resample":
         assert groups is not None
@@ -93,8 +93,8 @@ def mitigated(method: Method, material: Material, seed: int) -> Sample:
 def why_not(method: Method, material: Material, names: Sequence[str]) -> str:
     """Return why a method cannot be used on the material; empty where it can.
 
-    ``names`` are the labels'. A group without a training row of some label has no weight that
-    makes labels independent of groups, and none to draw from.
+    ``names`` are the labels' names. If a group has no training row of some label, no weights can
+    make labels independent of groups, and there is no row to draw.
     """
     if method == "none":
         return ""
@@ -122,10 +122,10 @@ def cells(
 
 
 def balanced_rows(groups: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
-    """Return N rows, drawn so that all cells of group and label are as frequent as one another.
+    """Return N rows, drawn so that all cells of group and label have the same number of rows.
 
-    Balancing groups (Idrissi et al. 2022) by drawing with replacement: large cells lose rows, and
-    those of small ones come several times. No two cells differ by more than one row.
+    This balances groups (Idrissi et al. 2022) by drawing with replacement: rows of large cells are
+    dropped and those of small cells repeated. No two cells differ by more than one row.
     """
     _, cell, counts = cells(groups, labels, int(labels.max()) + 1)
     draw, filled = np.random.default_rng(seed), np.flatnonzero(counts)
@@ -149,7 +149,7 @@ def independence_weights(groups: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _fit_erased(
     material: Material, labels: int, params: FinetuneParams, on_epoch: OnEpoch
 ) -> tuple[Head, Best]:
-    """Fit a head to features without the groups, and fold the erasure into it."""
+    """Fit a head to features from which the groups are erased, and fold the erasure into it."""
     assert material.groups is not None
     erase = fit_eraser(material.train.features.numpy(), one_hot(material.groups))
     train, validation = (

@@ -1,4 +1,4 @@
-"""Masked language models as transformers defines them: made new, continued, asked, saved."""
+"""Masked language models of transformers: making, loading, computing logits, saving."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,18 +32,18 @@ DROPOUTS: Mapping[str, tuple[str, ...]] = {  # model_type -> what its config cal
 
 @dataclass(frozen=True)
 class Start:
-    """A model to pretrain, and what of it is new."""
+    """A model to pretrain, and which of its parameters are new."""
 
     model: Any  # a transformers ...ForMaskedLM
     new: frozenset[str]  # names of the parameters that were made new
-    dropouts: Mapping[str, float]  # what its config said before dropout was set for training
+    dropouts: Mapping[str, float]  # its config's dropouts before training set them
 
 
 def start_model(params: PretrainParams, tokenizer: Any, vocabulary: Vocabulary) -> Start:
-    """Make the model that ``params`` ask for, its new weights drawn from ``params.seed``.
+    """Make or load the model that ``params`` ask for, with new weights drawn from ``params.seed``.
 
     Raises:
-        InputError: where it cannot be loaded, or fits neither the tokenizer nor the length.
+        InputError: where it cannot be loaded, or does not fit the tokenizer or the length.
     """
     config = _new_config(params, vocabulary) if params.init == "scratch" else _read_config(params)
     _check_config(config, params, vocabulary)
@@ -66,7 +66,7 @@ def untrained_model(config: Any, seed: int) -> Any:
 
 
 def _new_config(params: PretrainParams, vocabulary: Vocabulary) -> Any:
-    """BERT's proportions, or ModernBERT's: its gated layer is narrower (Warner et al. 2024)."""
+    """Return a config: ModernBERT's gated layer is narrower than BERT's (Warner et al. 2024)."""
     heads = max(1, params.hidden // HEAD_WIDTH)
     if params.hidden % heads:
         raise InputError(f"pretrain.hidden: {params.hidden} is no multiple of {HEAD_WIDTH}")
@@ -111,7 +111,7 @@ def _check_config(config: Any, params: PretrainParams, vocabulary: Vocabulary) -
 
 
 def _check_tokenizer(name: str, tokenizer: Any) -> None:
-    """The model's own tokenizer must number the tokens as build/tokenise/tokenizer does."""
+    """Check that the model's own tokenizer has the same ids as build/tokenise/tokenizer."""
     from pipeline.encoder.tokenizer import load_tokenizer
 
     own = load_tokenizer(name, "pretrain.init")
@@ -156,8 +156,8 @@ def masked_logits(
 
     ``ids`` and ``segments`` are (B, T): a token sees those of its own segment, in which positions
     are counted from 0; padding is segment 0. ``positions`` are (B, M) within the rows. The head is
-    the costliest layer of a small model and works on each token alone, so it is given the
-    M tokens that are asked for, not all T.
+    the costliest layer of a small model and treats each token separately, so it is given only the
+    M tokens that are needed, not all T.
     """
     return logits_at(model, hidden_states(model, ids, segments), positions)
 
@@ -180,18 +180,18 @@ def logits_at(model: Any, hidden: torch.Tensor, positions: torch.Tensor) -> torc
 
 
 def take(hidden: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """Return of hidden states (B, T, H) those at positions (B, M) within the rows, (B * M, H)."""
+    """Return the hidden states (B, T, H) at positions (B, M) within the rows, as (B * M, H)."""
     return hidden.flatten(0, 1).index_select(0, flat_positions(positions, hidden.shape[1]))
 
 
 def flat_positions(positions: torch.Tensor, T: int) -> torch.Tensor:
-    """Return the places among all B * T tokens of positions (B, M) within the rows, (B * M,)."""
+    """Return positions (B, M) within the rows as positions among all B * T tokens, (B * M,)."""
     rows = torch.arange(len(positions), device=positions.device)
     return (positions + T * rows[:, None]).flatten()
 
 
 def transformed(model: Any, hidden: torch.Tensor) -> torch.Tensor:
-    """Return what the output layer is given of last hidden states, both (N, H)."""
+    """Return the output layer's input for last hidden states, both (N, H)."""
     given: torch.Tensor = _TRANSFORMS[model.config.model_type](model)(hidden)
     return given
 
@@ -215,9 +215,9 @@ def count_positions(segments: torch.Tensor) -> torch.Tensor:
 
 
 def set_output_bias(start: Start, shares: npt.NDArray[np.float64]) -> None:
-    """Where the output's bias is new, let it start from the tokens' shares (V,): log share.
+    """Initialise a new output bias to the log of the tokens' shares (V,).
 
-    The model then starts as a unigram model, and spends no steps on becoming one.
+    The model then starts as a unigram model, and spends no steps on learning to be one.
     """
     bias = start.model.get_output_embeddings().bias
     if any(

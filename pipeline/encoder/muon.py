@@ -1,4 +1,4 @@
-"""Muon: momentum whose step is made orthogonal, for the matrices inside an encoder."""
+"""Muon: momentum with orthogonalised steps, for the matrices inside an encoder."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,17 +9,16 @@ from pipeline.encoder.precision import Precision, compute_dtype
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
-_ADAM_RMS = 0.2  # what an entry of AdamW's step comes to
+_ADAM_RMS = 0.2  # the typical size of an entry of AdamW's step
 
 
 class Muon(torch.optim.Optimizer):
     """Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks".
 
-    Each step is that of Nesterov's momentum with all its singular values brought near 1, scaled as
-    AdamW's is (Liu et al. 2025, "Muon is Scalable for LLM Training", eq. 4), so that one learning
-    rate and one weight decay serve both. ``torch.optim.Muon`` is the same; it multiplies in
-    bfloat16 everywhere, which is many times slower where the processor does not have it. Here
-    ``precision`` says in what.
+    Each step is that of Nesterov momentum with all singular values brought near 1, scaled like
+    AdamW's (Liu et al. 2025, "Muon is Scalable for LLM Training", eq. 4), so that one learning rate
+    and one weight decay serve both. ``torch.optim.Muon`` is the same but always multiplies in
+    bfloat16, which is many times slower on a processor without it. Here ``precision`` decides.
     """
 
     def __init__(

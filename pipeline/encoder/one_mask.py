@@ -1,4 +1,4 @@
-"""BERT asked for one masked token a row: what the rows have in common is computed once."""
+"""BERT with one masked token per row, computing once what the rows have in common."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from torch.nn import functional as F
 def hidden_at(model: Any, ids: torch.Tensor, positions: torch.Tensor, mask_id: int) -> torch.Tensor:
     """Return the last hidden states (B, H) at one masked position (B,) a row of ids (B, T).
 
-    The rows are without padding, and not yet masked. The first layer's queries, keys and values
-    depend on a token and its place alone, so those of a text are shared by its rows, and those of
-    the mask by all; of the last layer, which is another, only the masked position is computed.
+    The rows have no padding, and are not yet masked. The first layer's queries, keys and values
+    depend only on a token and its position, so the rows of one text share them, and all rows share
+    those of the mask. In the last layer, a different one, only the masked position is computed.
     """
     first, *middle, last = model.bert.encoder.layer
     rows = torch.arange(len(ids), device=ids.device)

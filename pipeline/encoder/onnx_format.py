@@ -1,4 +1,4 @@
-"""A sequence classifier as ONNX, in float32 and with int8 weights; asked through onnxruntime."""
+"""A sequence classifier as ONNX, in float32 and with int8 weights, run by onnxruntime."""
 
 import re
 import tempfile
@@ -41,10 +41,10 @@ class _Logits(nn.Module):
 def to_onnx(model: Any) -> onnx.ModelProto:
     """Return a stock sequence classifier as ONNX: (B, T) int64 ids and mask to (B, K) logits.
 
-    B and T are any, but T at least 2, which the special tokens alone make.
+    B and T are free, but T is at least 2: the special tokens.
     """
-    # Two tensors: torch.export takes one given twice for one input, and the mask for the ids.
-    ids = torch.ones(2, 8, dtype=torch.int64)  # the export asks for more than one of each
+    # Two tensors: given one tensor twice, torch.export would make a single input of it.
+    ids = torch.ones(2, 8, dtype=torch.int64)  # the export needs more than one row and token
     mask = torch.ones_like(ids)
     rows, tokens = torch.export.Dim("rows"), torch.export.Dim("tokens", min=2)
     with quiet_transformers(), warnings.catch_warnings(), torch.no_grad():
@@ -64,16 +64,16 @@ def to_onnx(model: Any) -> onnx.ModelProto:
 
 
 def write_onnx(exported: onnx.ModelProto, path: Path) -> None:
-    """Write what `to_onnx` made; of where and how it was made nothing is in the file."""
+    """Write what `to_onnx` made, without anything about where and how it was made."""
     files.write_bytes(path, _bare(exported).SerializeToString(deterministic=True))
 
 
 def write_int8(exported: onnx.ModelProto, path: Path) -> None:
     """Write what `to_onnx` made with int8 weights; activations are quantised dynamically.
 
-    That is for the embeddings and the encoder's layers, with a scale for each column of a matrix;
-    the head stays in float32. The scale of activations is by batch, so that a text's answer depends
-    on the texts beside it; `load_onnx` can ask one at a time.
+    This applies to the embeddings and the encoder's layers, with a scale for each column of a
+    matrix; the head stays in float32. Activations have one scale per batch, so a text's answer
+    depends on the texts beside it; `load_onnx` can therefore run one text at a time.
     """
     kept = [node.name for node in exported.graph.node if not _is_inner(node)]
     with tempfile.TemporaryDirectory() as work, files.replacing(path) as temporary:
@@ -96,7 +96,7 @@ def _is_inner(node: onnx.NodeProto) -> bool:
 
 
 def _bare(exported: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy without what tells of this machine: stack traces with paths, in every node."""
+    """Return a copy without traces of this machine: every node has stack traces with paths."""
     model = onnx.ModelProto()
     model.CopyFrom(exported)
     for node in model.graph.node:

@@ -1,4 +1,4 @@
-"""AdamW as BERT uses it, or with Muon; linear warm-up and decay, a function of the step."""
+"""AdamW as BERT uses it, alone or with Muon; the learning rate as a function of the step."""
 
 import collections
 import re
@@ -14,7 +14,7 @@ from pipeline.params import PretrainParams
 
 _BETAS = (0.9, 0.999)  # Devlin et al. 2019, appendix A.2
 _EPSILON = 1e-6  # of BERT's own optimization.py
-_TABLES = re.compile(r"embeddings|decoder")  # rows looked up, not matrices applied
+_TABLES = re.compile(r"embeddings|decoder")  # tables of vectors, which Muon does not suit
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step", "momentum")
 
 Optimisers = tuple[torch.optim.Optimizer, ...]  # each parameter is in one of them
@@ -26,12 +26,12 @@ def new_optimisers(
     params: PretrainParams,
     precision: Precision = "float32",
 ) -> Optimisers:
-    """Return the optimisers of the model's parameters; those named in ``new`` have the head's rate.
+    """Return the optimisers; parameters named in ``new`` get the head's learning rate.
 
     Vectors (biases, norms) are not decayed; matrices and embeddings are, as in BERT. From
-    scratch everything is new, and the one rate is ``params.learning_rate``. With Muon it takes
-    the matrices, multiplied in ``precision``, and AdamW the embeddings, the output layer and the
-    vectors, as Jordan advises.
+    scratch everything is new, and the only rate is ``params.learning_rate``. With Muon, it takes
+    the matrices, multiplied in ``precision``, and AdamW takes the embeddings, the output layer and
+    the vectors, as Jordan advises.
     """
     head = set() if params.init == "scratch" else set(new)
     groups: dict[tuple[bool, float, float], list[nn.Parameter]] = collections.defaultdict(list)
@@ -66,7 +66,7 @@ def set_learning_rates(optimisers: Optimisers, factor: float) -> None:
 
 
 def take_step(optimisers: Optimisers) -> None:
-    """Change the parameters by their gradients, which are then gone."""
+    """Update the parameters by their gradients, and free these."""
     for optimiser in optimisers:
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)

@@ -1,4 +1,4 @@
-"""The arithmetic that a device is good at."""
+"""Choosing float32 or bfloat16 for a device."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ _CPU_BFLOAT16 = ("avx512_bf16", "amx_bf16")  # without them bfloat16 is emulated
 
 
 def best_precision(device: torch.device) -> Precision:
-    """Return bfloat16 where the device multiplies in it, else float32."""
+    """Return bfloat16 if the device multiplies in it natively, else float32."""
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     able = torch.cpu.get_capabilities()
@@ -24,19 +24,19 @@ def best_precision(device: torch.device) -> Precision:
 
 
 def choose_precision(asked: Precision | Literal["auto"], device: torch.device) -> Precision:
-    """Return the precision asked for; of ``auto``, the device's best."""
+    """Return the precision asked for; for ``auto``, the device's best."""
     return best_precision(device) if asked == "auto" else asked
 
 
 def round_linear(model: nn.Module) -> None:
-    """Round the weights of linear layers to bfloat16, once: autocast would at every call."""
+    """Round the weights of linear layers to bfloat16 once; autocast would do so at every call."""
     for module in model.modules():
         if isinstance(module, nn.Linear):
             module.to(torch.bfloat16)
 
 
 def use_tensor_cores(device: torch.device) -> None:
-    """Let a GPU round to TF32 (10 bits of fraction) what it multiplies in float32."""
+    """Let a GPU multiply float32 in TF32, with 10 bits of fraction."""
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
 
@@ -47,7 +47,7 @@ def compute_dtype(weights: torch.Tensor, precision: Precision) -> torch.dtype:
 
 
 def check_compiler(device: torch.device) -> None:
-    """Raise `InputError` where torch.compile lacks the C++ compiler that a processor needs."""
+    """Raise `InputError` if torch.compile lacks the C++ compiler that it needs on a CPU."""
     compiler = os.environ.get("CXX", "g++")
     if device.type == "cpu" and not shutil.which(compiler):
         raise InputError(

@@ -1,9 +1,9 @@
-"""The head fitted so that hardly anything can be learnt of any one training row: DP-SGD by Opacus.
+"""The head fitted with differential privacy for each training row: DP-SGD by Opacus.
 
 Abadi et al. 2016, "Deep Learning with Differential Privacy", algorithm 1, with Adam's step: each
-row's gradient is cut to a norm, and noise is added to their sum. The guarantee is of one row of the
-training part, its text and label, added or taken out. It says nothing of validation rows, which end
-the training and set the threshold, nor of the text that the encoder read.
+row's gradient is clipped to a norm, and noise is added to their sum. The guarantee covers one row
+of the training part, its text and label, being added or removed. It does not cover validation rows,
+which end the training and set the threshold, nor the text that the encoder was trained on.
 """
 
 import functools
@@ -41,12 +41,12 @@ def fit_chosen_head(
 
 @functools.cache  # the search takes seconds; heads of as many rows share it
 def plan_noise(rows: int, frozen: FrozenParams, private: PrivateParams) -> PrivateFit:
-    """Return the noise that keeps all epochs within the budget, and the epsilon that they spend.
+    """Return the noise that keeps all epochs within the privacy budget, and the epsilon they spend.
 
     Batches are Poisson samples: each row is in a batch with probability ``batch_rows / rows``. The
-    accountant is Opacus' of Renyi divergences (Mironov, Talwar and Zhang 2019, section 3.3). It
-    counts every epoch, also those that early stopping leaves out: when it stops depends on the
-    rows, and a smaller count would need an argument of its own.
+    accountant is Opacus' for Renyi divergences (Mironov, Talwar and Zhang 2019, section 3.3). It
+    counts every epoch, even those that early stopping skips: when it stops depends on the rows, so
+    a smaller count would need a proof of its own.
     """
     if frozen.batch_rows > rows:
         raise InputError(
@@ -56,7 +56,9 @@ def plan_noise(rows: int, frozen: FrozenParams, private: PrivateParams) -> Priva
 
     rate = frozen.batch_rows / rows
     steps = frozen.epochs * math.ceil(rows / frozen.batch_rows)
-    with warnings.catch_warnings(action="ignore"):  # of orders too few for the noise it tries first
+    with warnings.catch_warnings(
+        action="ignore"
+    ):  # about too few orders for the first noise it tries
         noise = get_noise_multiplier(
             target_epsilon=private.epsilon,
             target_delta=private.delta,
@@ -89,11 +91,11 @@ def fit_private_head(
     params: FinetuneParams,
     on_epoch: OnEpoch,
 ) -> tuple[Head, Best]:
-    """Fit as `fit_head` does what it minimises, by steps of `plan_noise`.
+    """Minimise the same loss as `fit_head`, by private steps with the noise of `plan_noise`.
 
     Batches and noise come from the operating system's randomness and not from ``params.seed``,
-    which travels with the bundle: who knows it could take the noise out again. Two fits differ.
-    torch's generator is no cryptographic one, and floats have known attacks (Mironov 2012).
+    which is published with the bundle: whoever knows the seed could remove the noise. So two fits
+    differ. torch's generator is not cryptographic, and floats have known attacks (Mironov 2012).
     """
     frozen, private = params.frozen, params.frozen.private
     assert private is not None
@@ -154,7 +156,7 @@ class _Stepper:
 
 
 def _penalised(head: Head, l2: float) -> list[dict[str, Any]]:
-    """Return the parameters in groups: weights with the penalty's gradient, which sees no row."""
+    """Return the parameters in groups; weights have the penalty's gradient, which uses no row."""
     weights = [each for each in head.parameters() if each.dim() == 2]
     biases = [each for each in head.parameters() if each.dim() != 2]
     return [{"params": weights, "weight_decay": l2}, {"params": biases, "weight_decay": 0.0}]

@@ -1,4 +1,4 @@
-"""How long a run will take and how much memory, from its first steps."""
+"""An estimate of a run's time and memory from its first steps."""
 
 import contextlib
 import math
@@ -21,7 +21,7 @@ _KIB = 1 if sys.platform == "linux" else 1024  # ru_maxrss is in KiB, on macOS i
 
 @dataclass(frozen=True)
 class Probe:
-    """What some seconds of a run tell of the whole."""
+    """What the first seconds of a run show about the whole."""
 
     parameters: int
     steps: int  # taken
@@ -54,9 +54,9 @@ class _Stopwatch(Unwatched):
 
 
 def probe(start: Start, plan: Plan, seconds: float) -> Probe:
-    """Train for some seconds, or to the plan's end where that is sooner; nothing is kept of it.
+    """Train for some seconds, or to the plan's end if that comes first; no checkpoint is kept.
 
-    A run of one step tells no rate: the plan must have two.
+    One step gives no rate, so the plan must have at least two.
     """
     started = time.perf_counter()
     watch = _Stopwatch(seconds)
@@ -75,7 +75,7 @@ def probe(start: Start, plan: Plan, seconds: float) -> Probe:
 
 
 def pays_from_tokens(plain: Probe, compiled: Probe) -> float:
-    """Return the tokens from which a run is sooner done if it compiles first: infinite if none."""
+    """Return how many tokens a run needs for compiling to save time; infinite if it never does."""
     saved_s = 1 / plain.tokens_per_s - 1 / compiled.tokens_per_s  # a token
     extra_s = max(0.0, compiled.first_step_s - plain.first_step_s)
     return extra_s / saved_s if saved_s > 0 else math.inf

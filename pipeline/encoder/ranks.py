@@ -1,8 +1,8 @@
-"""One model trained by several processes: what each holds of it, and what they tell each other.
+"""One model trained by several processes: how they share its weights and communicate.
 
-Accelerate joins the processes, whoever started them, and reduces over them. What wraps the model
-is PyTorch's own: Accelerate passes its FSDP plugin over where there is no GPU (accelerate 1.15,
-``AcceleratorState``), so that it could not be tested here, and knows DDP's older options only.
+Accelerate joins the processes, whoever started them, and reduces over them. The wrappers of the
+model are PyTorch's own: Accelerate ignores its FSDP plugin without a GPU (accelerate 1.15,
+``AcceleratorState``), so it could not be tested here, and it only knows DDP's older options.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ Sharding = Literal["none", "full"]
 
 
 def join() -> Accelerator:
-    """Join the processes that were started with this one; alone where there are none.
+    """Join the processes that were started with this one, if there are any.
 
     Raises:
         InputError: where accelerate's own configuration asks for something else.
@@ -42,10 +42,10 @@ def join() -> Accelerator:
 
 
 def check_agreement(key: str) -> None:
-    """Refuse processes that would not train the same model on the same data.
+    """Check that all processes would train the same model on the same data.
 
     Raises:
-        InputError: in all of them, naming the first whose ``key`` differs from process 0's.
+        InputError: in every process, naming the first whose ``key`` differs from process 0's.
     """
     keys = gather_object([key])
     for number, other in enumerate(keys):
@@ -62,10 +62,10 @@ def layers(model: nn.Module) -> list[nn.Module]:
 
 
 def spread(objective: nn.Module, ranks: Accelerator, sharding: Sharding) -> nn.Module:
-    """Return a loss of one model for all processes: its backward pass averages their gradients.
+    """Wrap the loss so that its backward pass averages the gradients of all processes.
 
-    Each holds the model whole (DDP), or its share of every parameter (Zhao et al. 2023, "PyTorch
-    FSDP"), put together a layer at a time.
+    Each process holds the whole model (DDP), or a share of every parameter (Zhao et al. 2023,
+    "PyTorch FSDP") and gathers one layer at a time.
     """
     if ranks.num_processes == 1:
         return objective
@@ -80,21 +80,21 @@ def spread(objective: nn.Module, ranks: Accelerator, sharding: Sharding) -> nn.M
 
 
 def reducing(objective: nn.Module, now: bool) -> contextlib.AbstractContextManager[None]:
-    """Return the context of a backward pass after which, where ``now``, gradients are averaged.
+    """Return the context of a backward pass that averages the gradients only if ``now``.
 
-    Shares of spread weights are averaged after each: whole gradients would not fit beside them.
+    Sharded weights are always averaged: whole gradients would not fit in memory beside them.
     """
     held_back = None if now else getattr(objective, "no_sync", None)
     return held_back() if held_back else contextlib.nullcontext()
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a tensor put together from its shares; all processes must ask for it."""
+    """Return a tensor gathered from its shares; all processes must call this together."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def collect(tensors: Mapping[str, torch.Tensor], ranks: Accelerator) -> dict[str, torch.Tensor]:
-    """Return whole tensors in process 0's main memory, one after another; {} in the others."""
+    """Gather whole tensors one by one into process 0's main memory; {} in the others."""
     kept = {}
     for name, tensor in tensors.items():
         found = whole(tensor.detach())
@@ -104,14 +104,14 @@ def collect(tensors: Mapping[str, torch.Tensor], ranks: Accelerator) -> dict[str
 
 
 def set_aside(model: Any) -> Any:
-    """Return a copy of a model whose weights can be spread; the model waits in main memory."""
+    """Return a copy of a model for sharding; the model itself waits in main memory."""
     spread_out = copy.deepcopy(model)
     model.cpu()
     return spread_out
 
 
 def take_back(spread_out: Any, model: Any) -> None:
-    """Give a model that was set aside its copy's weights, and its place beside them."""
+    """Copy the weights back to a model that was set aside, and move it to their device."""
     with torch.no_grad():
         for share, weights in zip(spread_out.parameters(), model.parameters(), strict=True):
             weights.copy_(whole(share))
@@ -119,7 +119,7 @@ def take_back(spread_out: Any, model: Any) -> None:
 
 
 def receive(sent: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:
-    """Return process 0's ``sent`` (None in the others), spread as ``like`` of its shape is."""
+    """Return process 0's ``sent`` (None in the others), sharded like ``like``, of its shape."""
     buffer = torch.empty(like.shape, dtype=like.dtype, device=like.device)
     if sent is not None:
         buffer.copy_(sent)

@@ -1,4 +1,4 @@
-"""What a bundle makes of a text before it answers: features for telling rows apart."""
+"""A bundle's features of texts, by which new rows are told from known ones."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a masked language model makes of sentences: tokens guessed where they are masked."""
+"""How a masked language model scores sentences: by the probability of tokens it sees masked."""
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ _BATCH_TOKENS = 2048
 
 
 class Blank(NamedTuple):
-    """A sentence's token ids, of which one is masked, and tokens that may stand there."""
+    """A sentence's token ids, the position to mask, and the tokens to score there."""
 
     ids: Sequence[int]
     position: int
@@ -45,7 +45,7 @@ def fill_blanks(
         model: a transformers ``ForMaskedLM`` model; it is used in eval mode and left as it was.
         tokenizer: its tokenizer.
         blanks: all of the same number of tokens, K.
-        progress: told the rows done and their number after every batch.
+        progress: called after every batch with the number of rows done and of all rows.
     """
     found = np.zeros((len(blanks), len(blanks[0].tokens) if blanks else 0))
     done, was_training = 0, model.training
@@ -71,8 +71,8 @@ def score_pairs(
 
     Nangia et al. (2020), eq. 1: the sum over shared tokens u of ``log P(u | sentence with u
     masked)``. Each shared token is masked once in each sentence, so a pair with S shared tokens is
-    2 S rows of `fill_blanks`, which has the other arguments. Tokens beyond what the model has
-    positions for are cut off.
+    2 S rows of `fill_blanks`, where the other arguments are described. Tokens beyond the model's
+    positions are cut off.
     """
     encoded = [tuple(encode(model, tokenizer, text) for text in pair) for pair in pairs]
     copies = list(_mask_shared(encoded))
@@ -90,7 +90,7 @@ def encode(model: Any, tokenizer: Any, text: str) -> Sequence[int]:
 
 
 def shared_positions(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the positions in both sequences of the tokens that stay, special ones left out.
+    """Return the positions in both sequences of the tokens that they share, without special ones.
 
     As in the authors' metric.py: `difflib.SequenceMatcher` on the ids, of which the first and last
     matched are the special tokens.

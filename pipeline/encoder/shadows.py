@@ -1,4 +1,4 @@
-"""Shadow heads: like the head that is attacked, but it is known from which rows each has learnt."""
+"""Shadow heads: fitted like the head under attack, but on known rows."""
 
 from collections.abc import Callable
 
@@ -19,12 +19,12 @@ def fit_shadows(
     *,
     progress: Progress,
 ) -> np.ndarray:
-    """Fit a head to each line of ``learnt`` (S, N) and return its logits of all rows, (S, N, K).
+    """Fit a head to each row of the mask ``learnt`` (S, N); return all heads' logits, (S, N, K).
 
-    Each is fitted as the real one is, mitigation and early stopping on the same validation rows
-    included, from a seed of its own; but it has no threshold, and a private one's batches are of
-    `batch_rows`. `why_not` must have had no objection to the pool; where a shadow's own rows lack a
-    group with some label, they are resampled or weighted by the groups that they have.
+    Each is fitted like the real head, with its mitigation and with early stopping on the same
+    validation rows, from a seed of its own; but it has no threshold, and a private one has batches
+    of `batch_rows`. `why_not` must have returned nothing for the pool. If a shadow's own rows lack
+    a group with some label, they are resampled or weighted by the groups that they do have.
     """
     logits = []
     for shadow, rows in enumerate(learnt):
@@ -37,7 +37,7 @@ def fit_shadows(
 
 
 def batch_rows(params: FinetuneParams, rows: int) -> int:
-    """Return the rows of a batch of a head that learns so many: a private one draws no more."""
+    """Return the batch size of a head fitted to ``rows`` rows; a private one cannot exceed them."""
     frozen = params.frozen
     return min(frozen.batch_rows, rows) if frozen.private else frozen.batch_rows
 

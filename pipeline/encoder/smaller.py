@@ -1,7 +1,7 @@
 """A smaller BERT cut out of a larger one: fewer layers, or fewer feed-forward units.
 
-Both stay what stock transformers can load. Heads cannot be cut in that way: its BERT has one head
-width, the hidden size over the number of heads, in every layer.
+Stock transformers can still load both. It could not if attention heads were cut: its BERT has one
+head width in every layer, the hidden size over the number of heads.
 """
 
 import copy
@@ -20,7 +20,7 @@ from pipeline.errors import InputError
 
 
 def check_architecture(config: Any) -> None:
-    """Raise `InputError` where an encoder cannot be cut."""
+    """Raise `InputError` if an encoder of this config cannot be made smaller."""
     if config.model_type != "bert":
         raise InputError(
             f"compress.method: build/pretrain/model is a {config.model_type} and only bert can be "
@@ -29,7 +29,7 @@ def check_architecture(config: Any) -> None:
 
 
 def keep_layers(teacher: Any, layers: int) -> Any:
-    """Return a masked language model of ``layers`` of the teacher's, evenly spread, both ends kept.
+    """Return a masked language model of ``layers`` of the teacher's, evenly spread end to end.
 
     Its other weights are the teacher's (Sanh et al. 2019, DistilBERT, section 3).
 
@@ -50,9 +50,9 @@ def keep_layers(teacher: Any, layers: int) -> Any:
 
 
 def spread(held: int, layers: int) -> tuple[int, ...]:
-    """Return ``layers`` places among ``held``, the last always and the first where there are two.
+    """Return ``layers`` places among ``held``: always the last, and the first if there are two.
 
-    The last is the one that the features are read from.
+    The features are read from the last.
     """
     if layers == 1:
         return (held - 1,)
@@ -64,11 +64,11 @@ def unit_importance(
 ) -> torch.Tensor:
     """Return the importance of each feed-forward unit, (L, I), by Michel et al. 2019, equation 2.
 
-    That is E_x |a(x)^T dL/da(x)|, what the loss of a sequence x would change by, to first order, if
-    the unit's activations a (T,) were 0; L is the sum over its masked tokens.
+    That is E_x |a(x)^T dL/da(x)|: to first order, how much the loss of a sequence x would change if
+    the unit's activations a (T,) were 0. L is the sum over the masked tokens of x.
     """
     layers = model.base_model.encoder.layer
-    objective = MaskedLoss(model, precision, by_module=True)  # whose hooks are called
+    objective = MaskedLoss(model, precision, by_module=True)  # so that the hooks are called
     total = torch.zeros(len(layers), model.config.intermediate_size, device=model.device)
     kept: list[torch.Tensor] = []
     hooks = [
@@ -97,9 +97,9 @@ def _keep(activation: torch.Tensor, kept: list[torch.Tensor]) -> None:
 
 
 def keep_units(teacher: Any, importance: torch.Tensor, share: float) -> Any:
-    """Return the teacher with that share of each layer's feed-forward units, the most important.
+    """Return the teacher with the most important share of each layer's feed-forward units.
 
-    ``importance`` is (L, I). Every layer keeps as many, as stock transformers asks.
+    ``importance`` is (L, I). Every layer keeps the same number, as stock transformers requires.
     """
     count = max(1, round(share * teacher.config.intermediate_size))
     weights = dict(teacher.state_dict())

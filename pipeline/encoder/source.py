@@ -11,10 +11,10 @@ _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
 def check_source(name: str, key: str) -> None:
-    """Raise `InputError` where ``name`` is neither a directory nor could be a hub id.
+    """Raise `InputError` if ``name`` is neither a directory nor a possible hub id.
 
     ``key`` is the params.yaml key that holds the name. A directory that holds a pickle or other
-    code is refused, though nothing here would run it: who loads it elsewhere might.
+    code is refused, although nothing here would run it: others who load it might.
     """
     folder = Path(name)
     if not folder.is_dir():
@@ -26,19 +26,19 @@ def check_source(name: str, key: str) -> None:
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in RUNS_CODE:
             raise InputError(
-                f"{key}: {path}: pickle is not read, nor other code; remove it, or convert it to "
-                "safetensors (load it where you trust it, then save_pretrained)"
+                f"{key}: {path}: neither pickle nor other code is read; remove it, or convert it "
+                "to safetensors (load it where you trust it, then save_pretrained)"
             )
     for path in sorted(folder.rglob("*.json")):
         if _names_code(path):
-            raise InputError(f"{key}: {path}: auto_map names code to be run; it is not: remove it")
+            raise InputError(f"{key}: {path}: auto_map names code; it is not run: remove it")
 
 
 def _names_code(path: Path) -> bool:
     """Say whether a config has the key by which transformers finds code beside the weights."""
     try:
         config = json.loads(path.read_bytes())
-    except ValueError:  # whoever needs the file will say so
+    except ValueError:  # reported when the file is needed
         return False
     return isinstance(config, dict) and "auto_map" in config
 

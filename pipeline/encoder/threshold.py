@@ -4,13 +4,13 @@ import numpy as np
 import torch
 from torch import nn
 
-_FOLDS = 5  # of which all must agree: noise does so in about one sample of thirty
+_FOLDS = 5  # all must agree; noise alone does so in about one sample of thirty
 
 
 def fold_threshold(output: nn.Linear, logits: np.ndarray, labels: np.ndarray) -> float:
-    """Add the shift that `choose_shift` finds to the bias of label 1, and return it.
+    """Add the shift of `choose_shift` to the bias of label 1, and return it; 0 beyond two labels.
 
-    ``logits`` (N, K) and ``labels`` (N,) are of validation rows. Beyond two labels it is 0.
+    ``logits`` (N, K) and ``labels`` (N,) are of validation rows.
     """
     if output.out_features != 2:
         return 0.0
@@ -23,10 +23,10 @@ def fold_threshold(output: nn.Linear, logits: np.ndarray, labels: np.ndarray) ->
 def choose_shift(logits: np.ndarray, labels: np.ndarray) -> float:
     """Return what to add to the logit of label 1 so that argmax is the best rule between two.
 
-    Best is by macro-F1 over the rows, (N, 2) logits and (N,) labels. A threshold chosen on few
-    rows fits their noise, so a shift is returned only where it helps rows that did not choose it:
-    in each of five folds the shift of the other four must have a greater macro-F1 than none.
-    Otherwise 0.
+    Best means the highest macro-F1 over the rows, (N, 2) logits and (N,) labels. A threshold chosen
+    on few rows fits their noise, so a shift is returned only if it helps rows that it was not
+    chosen on: in each of five folds the shift chosen on the other four must have a higher macro-F1
+    than none. Otherwise 0.
     """
     margins = logits[:, 1] - logits[:, 0]
     fold = np.arange(len(labels)) % _FOLDS
@@ -41,10 +41,10 @@ def choose_shift(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def best_cut(margins: np.ndarray, labels: np.ndarray) -> float:
-    """Return the cut nearest 0 among those of the greatest macro-F1 of ``margin > cut``.
+    """Return the cut nearest 0 among those with the highest macro-F1 of ``margin > cut``.
 
-    Cuts lie half way between neighbouring margins, so that rounding moves no row across. Below
-    and above cut i lie the rows whose labels are counted cumulatively to i and from there on.
+    Cuts lie half way between neighbouring margins, so that rounding moves no row across. Row counts
+    below and above each cut come from the cumulative counts of both labels.
     """
     order = np.argsort(margins, kind="stable")
     margins, positive = margins[order], labels[order] == 1

@@ -39,9 +39,9 @@ class Encoded:
 def train_tokenizer(texts: Texts, vocab_size: int, lowercase: bool) -> Any:
     """Train BERT's WordPiece tokenizer on ``texts``; equal texts give equal ids.
 
-    Left to itself the trainer numbers the alphabet in the order of a hash map that differs from
-    run to run, and breaks ties between merges by those numbers. So the alphabet is given to it
-    in order, as if it were special tokens, and only the vocabulary is kept.
+    By itself the trainer numbers the alphabet in the order of a hash map, which differs between
+    runs, and breaks ties between merges by those numbers. So the alphabet is passed to it in a
+    fixed order, as special tokens, and only the resulting vocabulary is kept.
     """
     draft = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
     draft.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
@@ -65,7 +65,7 @@ def train_tokenizer(texts: Texts, vocab_size: int, lowercase: bool) -> Any:
 
 
 def _alphabet(draft: Tokenizer, texts: Iterable[list[str]]) -> list[str]:
-    """Characters by frequency, then in order, each with its ``##`` form if words hold it inside."""
+    """Return the frequent characters in order, then the ``##`` forms of those that words hold."""
     counts: collections.Counter[str] = collections.Counter()
     for text in itertools.chain.from_iterable(texts):
         counts.update(draft.normalizer.normalize_str(text))
@@ -75,7 +75,7 @@ def _alphabet(draft: Tokenizer, texts: Iterable[list[str]]) -> list[str]:
 
 
 def _is_inside_words(draft: Tokenizer, char: str) -> bool:
-    """Whether BERT leaves the character in a word: not so for punctuation and Chinese signs."""
+    """Return whether BERT keeps the character in a word, unlike punctuation or Chinese ones."""
     normal = draft.normalizer.normalize_str(f"a{char}a")
     return len(draft.pre_tokenizer.pre_tokenize_str(normal)) == 1
 
@@ -92,7 +92,7 @@ def load_tokenizer(name: str, key: str = "tokenise.tokenizer") -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise source.cannot_load(name, key, error) from error
     if not tokenizer.is_fast:
-        raise InputError(f"{key}: {name} is no fast tokenizer; it needs a tokenizer.json")
+        raise InputError(f"{key}: {name} is not a fast tokenizer; it needs a tokenizer.json")
     for role in ("pad", "unk", "cls", "sep", "mask"):
         if getattr(tokenizer, f"{role}_token_id") is None:
             raise InputError(f"{key}: {name} has no {role} token; masked language models need one")
@@ -104,7 +104,7 @@ def load_tokenizer(name: str, key: str = "tokenise.tokenizer") -> Any:
 
 
 def vocabulary_of(tokenizer: Any) -> Vocabulary:
-    """Return the ids that packing and masking need, from a tokenizer."""
+    """Return the ids of a tokenizer that packing and masking need."""
     return Vocabulary(
         size=len(tokenizer),
         pad_id=tokenizer.pad_token_id,
@@ -117,7 +117,7 @@ def vocabulary_of(tokenizer: Any) -> Vocabulary:
 
 
 def _continuing_ids(vocab: Mapping[str, int], special_ids: Collection[int]) -> tuple[int, ...]:
-    """WordPiece marks what goes on with a word, by ``##``; byte-level BPE what begins one."""
+    """Return the ids of tokens that continue a word: WordPiece marks these, BPE the first ones."""
     if any(token.startswith(_BEGINS) for token in vocab):
         found = {i for token, i in vocab.items() if not token.startswith(_BEGINS)}
     else:
@@ -126,7 +126,7 @@ def _continuing_ids(vocab: Mapping[str, int], special_ids: Collection[int]) -> t
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """Save without what the loading left behind, so that a copy of a copy has equal bytes."""
+    """Save without what loading adds, so that saving and loading repeatedly gives equal bytes."""
     for name in _NOT_SAVED & tokenizer.init_kwargs.keys():
         del tokenizer.init_kwargs[name]
     tokenizer.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""Token ids on disk, one flat ``.npy``: written and read in memory that does not grow with them."""
+"""Token ids on disk, in flat ``.npy`` files that are written and read in constant memory."""
 
 import contextlib
 import functools
@@ -83,8 +83,8 @@ def appending(
 ) -> Iterator[Callable[[npt.NDArray[np.integer[Any]]], None]]:
     """Yield a function that appends a 1-D array to the ``.npy`` file at ``path``.
 
-    The header is written again at the end with the length then known: numpy leaves room in it
-    for the first axis to grow. The file appears under its name only when it is whole.
+    The header is rewritten at the end, when the length is known: numpy leaves room in it for the
+    first axis to grow. The file appears under its name only when it is complete.
     """
     kind = np.dtype(dtype)
     with files.replacing(path) as temporary, temporary.open("wb") as stream:
@@ -110,7 +110,7 @@ def join_tokens(source: Path, names: Sequence[str], folder: Path, part: str) -> 
     ):
         append_offsets(np.zeros(1, np.int64))
         start = 0
-        for name in names:  # mapped one at a time: what is read of a map counts as memory
+        for name in names:  # mapped one at a time: pages read from a map count as memory
             each = open_tokens(source, name)
             append_ids(each.ids)
             append_offsets(start + each.offsets[1:])

@@ -1,4 +1,4 @@
-"""What a masked language model makes of whole sentences: every token guessed while it is seen."""
+"""How a masked language model scores sentences unmasked: every token is visible when predicted."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -19,9 +19,9 @@ def score_sentences(
     """Return AUL and AULA of each text, (texts, 2), nats (Kaneko and Bollegala 2022).
 
     AUL is the mean over tokens, special ones left out, of their log-probability in the unmasked
-    sentence. AULA weights each by the attention that it gets, averaged over layers, heads and the
-    tokens that attend; as in the authors' evaluate.py the weights are not scaled to sum to one, and
-    the special tokens attend too. One pass of the model a text; a text without tokens scores 0.
+    sentence. AULA weights each by the attention that it receives, averaged over layers, heads and
+    attending tokens; as in the authors' evaluate.py the weights are not scaled to sum to one, and
+    the special tokens attend too. Each text takes one pass; a text without tokens scores 0.
     """
     ids = [encode(model, tokenizer, text) for text in texts]
     with _showing_attention(model):
@@ -41,7 +41,7 @@ def _score(model: Any, ids: torch.Tensor) -> torch.Tensor:
 
 @contextlib.contextmanager
 def _showing_attention(model: Any) -> Iterator[None]:
-    """Let the model compute attention so that it can be read, and leave it as it was."""
+    """Make the model return its attention within the block, in eval mode; then restore it."""
     was_training, attention = model.training, model.config._attn_implementation
     model.eval()
     model.set_attn_implementation("eager")

@@ -1,4 +1,4 @@
-"""Where a pretraining run stands, and who looks on."""
+"""The position of a pretraining run, and the observers of its steps."""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from pipeline.reports import CurvePoint
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run stands."""
+    """How far a run has come."""
 
     step: int = 0  # steps done
     tokens: int = 0  # seen, padding left out
@@ -35,7 +35,7 @@ class Position:
 
 
 class Watch(Protocol):
-    """Who looks on."""
+    """An observer of a run."""
 
     def step(self, position: Position, loss: float, learning_rate: float) -> None:
         """After every step, with its own loss."""
@@ -44,11 +44,11 @@ class Watch(Protocol):
         """At every point of the curve."""
 
     def say(self, message: str) -> None:
-        """At what a person should know: a resumption, a damaged checkpoint."""
+        """With a message for a person, such as a resumption or a damaged checkpoint."""
 
 
 class Unwatched:
-    """A `Watch` that does nothing; who looks at a part overrides that."""
+    """A `Watch` that does nothing; subclasses override what they need."""
 
     def step(self, position: Position, loss: float, learning_rate: float) -> None:
         """Do nothing."""

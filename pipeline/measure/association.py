@@ -1,4 +1,4 @@
-"""Association tests: is one group of words nearer to these attributes than another group is."""
+"""Association tests: whether one group of words is nearer to some attributes than another is."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from pipeline.measure import power
 from pipeline.measure.intervals import undefined
 from pipeline.reports import Association, Estimate
 
-MAX_PARTITIONS = 20_000  # enumerated up to so many, else so many are sampled
+MAX_PARTITIONS = 20_000  # up to so many are enumerated; of more, so many are sampled
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ def associate(
 
     With ``s(w) = mean_a cos(w, a) - mean_b cos(w, b)`` of a target word, the effect is the
     difference of the two targets' means of s over the deviation of s on all target words. A set
-    with a word that has no vector is refused by name: another set would be another test.
+    with a word that has no vector is not tested, and the word is named: without it, it would be
+    another test.
     """
     names = [name for name, _ in (*sets.targets, *sets.attributes)]
     x, y, a, b = (words for _, words in (*sets.targets, *sets.attributes))
@@ -102,11 +103,11 @@ def _on_scale(d: float, m: int, n: int) -> float:
 
 
 def permute(first: np.ndarray, second: np.ndarray, seed: int) -> tuple[float, int, bool]:
-    """Return the two-sided p-value of exchanging the targets, and what it rests on.
+    """Return the two-sided p-value of exchanging the targets, how many partitions, and whether all.
 
-    It is the share of the partitions of all words whose difference is as large, or where these are
-    more than `MAX_PARTITIONS` that of a sample with 1 added above and below (Phipson and Smyth
-    2010, eq. 2), which is never 0. Caliskan's one-sided p-value is half of it.
+    It is the share of the partitions of all words whose difference is as large. If there are more
+    than `MAX_PARTITIONS` it is that of a sample, with 1 added to both counts (Phipson and Smyth
+    2010, eq. 2), so never 0. Caliskan's one-sided p-value is half of it.
     """
     every = int(special.comb(len(first) + len(second), len(first), exact=True))
     found = stats.permutation_test(

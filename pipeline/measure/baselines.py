@@ -1,4 +1,4 @@
-"""What any model has to beat: the commonest label, and TF-IDF with logistic regression."""
+"""Baselines that any model must beat: the majority label, and TF-IDF with logistic regression."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ class Tfidf:
 class Baselines:
     """The baselines fitted to the training rows."""
 
-    shares: np.ndarray  # (K,) of the labels in training: what majority says of every row
+    shares: np.ndarray  # (K,) of the labels in training: majority's answer to every row
     tfidf: Tfidf
-    better: str  # the name of the one that is more often right on validation rows
+    better: str  # the name of the one with the higher accuracy on validation rows
 
     def probabilities(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """Return each baseline's probabilities (n, K)."""
@@ -51,7 +51,7 @@ class Baselines:
 
 
 def fit(train: Texts, validation: Texts, K: int, penalties: Sequence[float]) -> Baselines:
-    """Fit both baselines; on equal validation accuracy the simpler one is the better."""
+    """Fit both baselines; on equal validation accuracy majority, the simpler one, is the better."""
     shares = np.bincount(train[1], minlength=K) / len(train[1])
     tfidf = fit_tfidf(train, validation, penalties)
     majority_accuracy = float((validation[1] == shares.argmax()).mean())
@@ -62,12 +62,12 @@ def fit(train: Texts, validation: Texts, K: int, penalties: Sequence[float]) -> 
 def fit_tfidf(train: Texts, validation: Texts, penalties: Sequence[float]) -> Tfidf:
     """Fit on the training rows; validation accuracy chooses C among ``penalties``.
 
-    Words and pairs of words seen in two texts or more, weighted by TF-IDF (Sparck Jones 1972;
-    sublinear counts), and L2-penalised multinomial logistic regression. On equal accuracy the
+    Words and word pairs that occur in at least two texts, weighted by TF-IDF (Sparck Jones 1972;
+    sublinear counts), with L2-penalised multinomial logistic regression. On equal accuracy the
     smaller C, the simpler model, is kept.
 
     Raises:
-        InputError: where the training rows have one label only, or share no word.
+        InputError: where the training rows have only one label, or no word is in two of them.
     """
     if len(np.unique(train[1])) < 2:
         raise InputError(f"{_TRAIN}: holds one label only; add rows of another")

@@ -1,4 +1,4 @@
-"""Whether answers change, or stay, as they must when a text is changed in a known way."""
+"""Whether answers change, or stay, as they should when a text is changed in a known way."""
 
 from typing import Literal
 
@@ -20,8 +20,8 @@ def judge_behaviour(
 ) -> Behaviour:
     """Count the failures of a test, row by row (Ribeiro et al. 2020, section 2).
 
-    Invariance fails where the predicted label changes; direction where the probability of the label
-    predicted before does not fall. The failures that go furthest are kept as examples.
+    Invariance fails if the predicted label changes; direction fails if the probability of the label
+    predicted before does not fall. The worst failures are kept as examples.
     """
     rows = np.arange(len(before.texts))
     old = before.probabilities[rows, before.predicted]

@@ -12,7 +12,7 @@ from pipeline.reports import Estimate
 
 @dataclass(frozen=True)
 class Bins:
-    """Rows of like confidence, put together: one entry a bin, the least confident first."""
+    """Rows binned by confidence: one entry per bin, the least confident first."""
 
     rows: np.ndarray  # (bins,)
     confidence: np.ndarray  # (bins,) mean probability of the likeliest label
@@ -87,7 +87,7 @@ def _likeliest(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarra
 
 
 def _equal_mass(values: np.ndarray, bins: int) -> np.ndarray:
-    """Return the bin (n,) of each value, 0 first; equal values share one, so bins may be fewer."""
+    """Return the bin (n,) of each value; equal values share a bin, so there may be fewer bins."""
     edges = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
     _, member = np.unique(np.searchsorted(edges, values, side="left"), return_inverse=True)
     return member

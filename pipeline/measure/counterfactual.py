@@ -1,4 +1,4 @@
-"""How a classifier's answer moves when only the terms for a group move."""
+"""How a classifier's answers change when only the terms for a group are exchanged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Answers:
 
     @property
     def predicted(self) -> np.ndarray:
-        """The likeliest label (n,), the first of equals."""
+        """The most likely label (n,); of equal ones the first."""
         return self.probabilities.argmax(axis=1)
 
     def of(self, texts: Sequence[str]) -> "Answers":
@@ -33,8 +33,8 @@ class Answers:
 def compare(name: str, before: Answers, after: Answers, bootstrap: Bootstrap) -> Counterfactual:
     """Compare the answers to texts and to their counterparts, row by row.
 
-    The flip rate is of predicted labels. The interval is for texts like these: a benchmark's own
-    choice of sentences is not a sample of the world's.
+    A flip is a change of the predicted label. The intervals are for texts like these: a benchmark's
+    sentences are not a sample of all texts.
     """
     flips = before.predicted != after.predicted
     old, new = followed(before, after)

@@ -1,4 +1,4 @@
-"""Whether shares of words say what moves a classifier: erased words and random weights.
+"""Whether words' shares explain a classifier: tests by erasing words and by random weights.
 
 DeYoung et al. 2020, "ERASER", section 4; Adebayo et al. 2018, "Sanity Checks for Saliency Maps".
 """
@@ -15,9 +15,9 @@ _TERMS = 8
 
 
 def choose_words(shares: np.ndarray) -> list[np.ndarray]:
-    """Return the words of the greatest shares, (words,) bool, for each of `ERASED`; one at least.
+    """Return masks (words,) of the words with the largest shares, one for each of `ERASED`.
 
-    Of equal shares the earlier word counts as the greater.
+    Each has at least one word. Of equal shares the earlier word counts as the larger.
     """
     order = np.argsort(-shares, kind="stable")
     ranks = np.empty(len(shares), np.int64)

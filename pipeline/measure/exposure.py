@@ -1,8 +1,8 @@
 """Exposure: how far a model ranks a planted secret above others that it could have been.
 
-Carlini et al. 2019, "The Secret Sharer", section 4. A secret that was not learnt has a rank that
-is uniform, so its exposure is near an exponential of mean log2(e) = 1.44 bits, and ``ln 2`` times
-the sum of n of them is near Gamma(n): that is what the intervals and p-values here rest on.
+Carlini et al. 2019, "The Secret Sharer", section 4. The rank of a secret
+that was not learnt is uniform, so its exposure is nearly exponential with mean log2(e) = 1.44 bits,
+and ``ln 2`` times the sum of n of them is nearly Gamma(n). Intervals and p-values rest on that.
 """
 
 import math
@@ -31,9 +31,9 @@ def exposure(own: float, others: np.ndarray) -> float:
 def mean_exposure(bits: np.ndarray, confidence: float, most: float = math.inf) -> Estimate:
     """Return the mean of n exposures with its interval: their sum over both tails of Gamma(n).
 
-    Exact where exposures are exponential, whatever their mean; where all are high they differ
-    less, and it is wider than it need be, so it ends at ``most``, the bits of a secret that is
-    ranked first. ``detectable`` is the mean that `p_value` would find below
+    It is exact for exponential exposures, whatever their mean. If all are high they vary less and
+    the interval is wider than need be, so it ends at ``most``, the bits of a secret that is ranked
+    first. ``detectable`` is the mean that `p_value` would find below
     ``(1 - confidence) / 2`` with 80% power.
     """
     n, tail = len(bits), (1 - confidence) / 2
@@ -52,7 +52,7 @@ def mean_exposure(bits: np.ndarray, confidence: float, most: float = math.inf) -
 
 
 def p_value(bits: np.ndarray) -> float | None:
-    """Return the chance of so high a mean (n,) where nothing was learnt; None of no secret."""
+    """Return the probability of so high a mean of bits (n,) by chance; None if there are none."""
     if len(bits) == 0:
         return None
     return float(special.gammaincc(len(bits), math.log(2) * bits.sum()))

@@ -1,4 +1,4 @@
-"""Groups of rows side by side: rates with intervals, and the widest gap with honest bounds."""
+"""Groups of rows compared: rates with intervals, and the widest gap with simultaneous bounds."""
 
 import itertools
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 
 @dataclass(frozen=True)
 class Cells:
-    """Binomial counts of one metric, a cell for every target label and group (C cells)."""
+    """Binomial counts of one metric: C cells, one for each target label and group."""
 
     labels: tuple[str, ...]  # (C,) name of the target label; empty for accuracy
     values: tuple[str, ...]  # (C,) the group
@@ -30,9 +30,9 @@ class Cells:
 
 
 def targets(outcomes: Outcomes) -> tuple[int, ...]:
-    """Return the labels that are positive in turn.
+    """Return the labels that are treated as positive, in turn.
 
-    The second of two; beyond two each label against the rest, since then none is favoured.
+    Of two labels that is the second; of more, each against the rest, so that none is favoured.
     """
     return (1,) if len(outcomes.names) == 2 else tuple(range(len(outcomes.names)))
 
@@ -48,10 +48,10 @@ def group_scores(
 ) -> tuple[GroupScore, ...]:
     """Score each declared value of a column; ``groups`` (n,) holds the rows' values.
 
-    Beyond two labels there is one entry a value and target label, each label against the rest. A
-    value without rows stays, with 0 rows and undefined figures. The calibration error (``bins``)
-    and Brier score of fewer than ``min_rows`` rows are undefined: the one is all bias by then, and
-    the other's bootstrap knows too few rows.
+    Beyond two labels there is an entry for each value and target label, each label against the
+    rest. A value without rows is kept, with 0 rows and undefined figures. The calibration error (of
+    ``bins``) and Brier score of fewer than ``min_rows`` rows are undefined: the first would be
+    mostly bias, and the bootstrap of the second would have too few rows.
     """
     scores = []
     for value in values:
@@ -103,7 +103,7 @@ def _calibration(
 
 
 def _event(outcomes: Outcomes, metric: Metric, target: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is counted (n,) and among which rows (n,)."""
+    """Return masks (n,) of the rows that a metric counts, and of its denominator."""
     selected, positive = outcomes.predicted == target, outcomes.labels == target
     everyone = np.ones_like(positive)
     return {
@@ -117,7 +117,7 @@ def _event(outcomes: Outcomes, metric: Metric, target: int) -> tuple[np.ndarray,
 def count_cells(
     outcomes: Outcomes, groups: np.ndarray, values: Sequence[str], metric: Metric
 ) -> Cells:
-    """Count what a metric needs in every declared group, for every target label."""
+    """Count a metric's hits and support in every declared group, for every target label."""
     positive = targets(outcomes)[:1] if metric == "accuracy" else targets(outcomes)
     labels, hits, support = [], [], []
     for target in positive:
@@ -141,7 +141,7 @@ def gaps(
 ) -> tuple[Gap, ...]:
     """Return the widest gap of every metric over the declared values of one column.
 
-    Beyond two labels a gap is the widest over target labels too, and names its label.
+    Beyond two labels a gap is also the widest over target labels, and names its label.
     """
     return tuple(
         widest_gap(
@@ -154,9 +154,9 @@ def gaps(
 def widest_gap(
     column: str, metric: Metric, cells: Cells, min_rows: int, bootstrap: Bootstrap
 ) -> Gap:
-    """Return the gap of one metric over the groups that rest on ``min_rows`` or more.
+    """Return the gap of one metric over the groups with a support of ``min_rows`` or more.
 
-    The others are named: of them it says nothing, and the gate passes no rule that asks for them.
+    The other groups are named as left out; the gate passes no rule that asks for one of them.
     """
     usable = cells.support >= min_rows
     pairs = [
@@ -202,7 +202,7 @@ def widest_gap(
 
 
 def _detectable(cells: Cells, pairs: Sequence[tuple[int, int]], critical: float) -> Detectable:
-    """Say which gap the two smallest groups would have shown, at the rate of all of their label."""
+    """Return the least gap that the two smallest groups would show, given the label's rate."""
     i, j = hardest_pair(cells.support, pairs)
     alike = np.array([label == cells.labels[i] for label in cells.labels])
     rate = float(cells.hits[alike].sum() / cells.support[alike].sum())
@@ -218,7 +218,7 @@ def _detectable(cells: Cells, pairs: Sequence[tuple[int, int]], critical: float)
 
 
 def _left_out(cells: Cells, min_rows: int) -> dict[str, str]:
-    """Name the groups that could not be compared, for some label at least, and why."""
+    """Return the groups that could not be compared for at least one label, and why."""
     reasons: dict[str, list[str]] = {}
     for label, value, rows in zip(cells.labels, cells.values, cells.support, strict=True):
         if rows < min_rows:

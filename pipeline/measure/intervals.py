@@ -1,4 +1,4 @@
-"""Estimates with intervals: Wilson's for a proportion, the bootstrap for the rest."""
+"""Estimates with intervals: Wilson's for proportions, the bootstrap for other figures."""
 
 import math
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _CHUNK_CELLS = 1 << 22  # resamples times rows held at once: 32 MiB of float64
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How intervals are made: a two-sided ``confidence``, and resamples from ``seed``."""
+    """How intervals are made: at a two-sided ``confidence``, from resamples drawn by ``seed``."""
 
     confidence: float
     resamples: int
@@ -50,7 +50,7 @@ def wilson(successes: int, n: int, confidence: float) -> Estimate:
 def resample_weights(rows: int, bootstrap: Bootstrap) -> Iterator[np.ndarray]:
     """Yield the bootstrap (Efron 1979) as counts (chunk, rows): how often each row was drawn.
 
-    A statistic written with row weights is then computed for many resamples at once. All chunks
+    A statistic that takes row weights is thus computed for many resamples at once. All chunks
     together have ``bootstrap.resamples`` lines; equal arguments give equal counts.
     """
     draw = np.random.default_rng(bootstrap.seed)
@@ -65,8 +65,8 @@ def resample_weights(rows: int, bootstrap: Bootstrap) -> Iterator[np.ndarray]:
 def percentile(point: float, draws: np.ndarray, n: int, confidence: float) -> Estimate:
     """Return ``point`` with the percentile interval of ``draws`` (resamples,).
 
-    A draw is NaN where its resample left the figure undefined (a class that was not drawn). Where
-    more draws than a tail holds are undefined, no interval is given: they could all lie there.
+    A draw is NaN if its resample left the figure undefined (a class was not drawn). If more draws
+    than a tail holds are undefined no interval is given: they could all lie in that tail.
     """
     tail = (1 - confidence) / 2
     if np.isnan(draws).mean() > tail:

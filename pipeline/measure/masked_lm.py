@@ -1,4 +1,4 @@
-"""What a masked language model prefers in pairs of sentences: CrowS-Pairs, AUL and AULA."""
+"""Which sentence of a pair a masked language model prefers: CrowS-Pairs, AUL and AULA."""
 
 from collections.abc import Sequence
 

@@ -31,8 +31,8 @@ def draw_halves(shadows: int, rows: int, seed: int) -> np.ndarray:
 def confidence(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return ``phi = log(p / (1 - p))`` of each row's own label, (..., N), from (..., N, K) logits.
 
-    Equation 4 of the paper, by differences of logits, which do not round 1 - p to 0. Over models
-    it is near normal where p itself is not.
+    This is equation 4 of the paper, computed by differences of logits, which do not round 1 - p to
+    0. Over models phi is nearly normal, while p itself is not.
     """
     own = np.arange(logits.shape[-1]) == labels[:, None]
     rivals = np.where(own, -np.inf, logits.astype(np.float64))
@@ -43,9 +43,9 @@ def confidence(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def likelihood_ratios(target: np.ndarray, shadows: np.ndarray, learnt: np.ndarray) -> np.ndarray:
     """Return log Lambda (N,): how much likelier the target's phi is if it learnt the row.
 
-    Of a row the shadow models that learnt it give one normal distribution, those that did not the
-    other. With few models, as here, the two variances are those of all rows together, as the paper
-    advises.
+    For each row, the shadow models that learnt it give one normal distribution, and those that did
+    not give the other. With few models, as here, the two variances are pooled over all rows, as the
+    paper advises.
 
     Args:
         target: phi (N,) of the model that is attacked.
@@ -66,7 +66,7 @@ def likelihood_ratios(target: np.ndarray, shadows: np.ndarray, learnt: np.ndarra
 def judge_membership(
     ratios: np.ndarray, member: np.ndarray, learnt: np.ndarray, bootstrap: Bootstrap
 ) -> Membership:
-    """Say how well the ratios (N,) tell members, (N,) bool; ``learnt`` (S, N) is the shadows'."""
+    """Report how well ratios (N,) find members, (N,) bool; ``learnt`` (S, N) is the shadows'."""
     return Membership(
         true_positive_rate=true_positive_rate(ratios, member, bootstrap),
         false_positive_rate=FALSE_POSITIVE_RATE,
@@ -79,12 +79,12 @@ def judge_membership(
 
 
 def true_positive_rate(ratios: np.ndarray, member: np.ndarray, bootstrap: Bootstrap) -> Estimate:
-    """Return the share of members found where 1% of the others are taken for members.
+    """Return the share of members found when 1% of the others are taken for members.
 
-    The interval resamples members and others, so it holds the threshold's own chance. It takes the
-    rows for independent given the heads, and holds this one head on these rows: not what other
-    heads, fitted to other rows or with other noise, would tell. It is undefined where the others
-    are fewer than a hundred: 1% of them is no row.
+    The interval resamples members and others, so it includes the variation of the threshold. It
+    takes the rows as independent given the heads, and is about this one head: other heads, fitted
+    to other rows or with other noise, would vary more. It is undefined if there are fewer than a
+    hundred others, because 1% of them is less than one row.
     """
     members, others = int(member.sum()), int((~member).sum())
     fewer, level = min(members, others), bootstrap.confidence

@@ -1,4 +1,4 @@
-"""Ways to treat groups more alike, side by side on the same rows, and the best by a rule."""
+"""Methods of mitigation, compared on the same rows, and the best of them by a rule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ Constraint = Literal["equalized_odds", "demographic_parity"]
 
 @dataclass(frozen=True)
 class Trial:
-    """The answers of one way to rows that it was not fitted to."""
+    """One method's predictions for rows that it was not fitted to."""
 
     method: str
     validation: Outcomes
@@ -33,7 +33,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Frame:
-    """Whose gap is meant: rows' groups (n,), their column, and how small a group may be."""
+    """Which gap is meant: the rows' groups (n,), their column, and the least rows of a group."""
 
     column: str
     groups: np.ndarray
@@ -44,14 +44,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Choice:
-    """What the rule names, and why, in words."""
+    """The method that the rule chooses, and the rule in words."""
 
     best: str
     rule: str
 
 
 class GapChanges(NamedTuple):
-    """How a way's gap differs from that without mitigation; None of that itself."""
+    """How a method's gap differs from the gap without mitigation; None for the latter."""
 
     validation: Estimate | None
     test: Estimate | None
@@ -60,10 +60,10 @@ class GapChanges(NamedTuple):
 def score_trials(
     trials: Sequence[Trial], validation: Frame, test: Frame, bootstrap: Bootstrap
 ) -> tuple[MitigationScore, ...]:
-    """Score each way beside the first, which is no mitigation.
+    """Score each method against the first, which is no mitigation.
 
-    Changes on validation rows, which choose, are at a stricter confidence (Bonferroni), so that
-    among many ways none is chosen for its luck.
+    Changes on validation rows, which decide the choice, are at a stricter confidence (Bonferroni),
+    so that none of many methods is chosen by luck.
     """
     strict = replace(bootstrap, confidence=1 - (1 - bootstrap.confidence) / max(1, len(trials) - 1))
     seen = gap_changes([trial.validation for trial in trials], validation, strict)
@@ -138,9 +138,9 @@ def gap_changes(
 def _members(
     outcomes: Outcomes, frame: Frame
 ) -> tuple[list[tuple[int, np.ndarray]], list[list[int]]]:
-    """Return each rate's label and rows (n,), and which rates are compared with one another.
+    """Return each rate's label and rows (n,), and the families of rates that are compared.
 
-    A rate is of one group, of at least ``min_rows`` rows in its denominator.
+    A rate is of one group, with at least ``min_rows`` rows in its denominator.
     """
     members: list[tuple[int, np.ndarray]] = []
     families: list[list[int]] = []
@@ -168,7 +168,7 @@ def _widest(counts: np.ndarray, families: Sequence[Sequence[int]]) -> np.ndarray
 
 
 def judged_groups(outcomes: Outcomes, frame: Frame) -> tuple[str, ...]:
-    """Return the groups that any rate of the frame's gap is compared in."""
+    """Return the groups that take part in any comparison of the frame's gap."""
     members, _ = _members(outcomes, frame)
     return tuple(sorted({str(frame.groups[member.argmax()]) for _, member in members}))
 
@@ -176,11 +176,11 @@ def judged_groups(outcomes: Outcomes, frame: Frame) -> tuple[str, ...]:
 def choose_best(
     scores: Sequence[MitigationScore], max_accuracy_loss: float, group_at_use: bool
 ) -> Choice:
-    """Name the best way by validation rows alone; none, where no way is shown to be better.
+    """Choose the best method on validation rows; "none" if none is shown to be better.
 
-    A way may be named where its gap is smaller by more than chance and its accuracy no lower than
-    none's by more than ``max_accuracy_loss``; where it needs each text's group, only under
-    ``group_at_use``. Of these the one of the smallest gap is named.
+    A method qualifies if its gap is smaller beyond chance and its accuracy at most
+    ``max_accuracy_loss`` below that of no mitigation; one that needs each text's group qualifies
+    only under ``group_at_use``. Of these the one with the smallest gap is named.
     """
     floor = (scores[0].validation_accuracy.point or 0.0) - max_accuracy_loss
     fit = {

@@ -1,4 +1,4 @@
-"""Two classifiers on the same rows: which is better, by how much, and how sure is that."""
+"""Two classifiers on the same rows: which is better, by how much, and how sure that is."""
 
 import math
 
@@ -38,9 +38,9 @@ def compare(
 
 
 def mcnemar(won: int, lost: int) -> float:
-    """Return the exact two-sided p-value of McNemar (1947): the rows in which one of two is right.
+    """Return the exact two-sided p-value of McNemar (1947), from the rows where only one is right.
 
-    Under equal accuracies ``won`` is binomial, one half of ``won + lost``. With no such row
+    Under equal accuracies ``won`` is binomial with n = ``won + lost`` and p = 1/2. With no such row
     nothing speaks against equality, and the p-value is 1.
     """
     if won + lost == 0:
@@ -53,7 +53,7 @@ def tango_interval(won: int, lost: int, n: int, confidence: float) -> tuple[floa
 
     The bounds are the differences d at which the score statistic reaches the normal quantile; the
     nuisance probability ``q``, of a row that only the rival has right, is its maximum-likelihood
-    value at d. Unlike Wald's interval it holds its level for few discordant rows.
+    value at d. Unlike Wald's interval it keeps its level with few discordant rows.
     """
     z = float(stats.norm.ppf((1 + confidence) / 2))
 

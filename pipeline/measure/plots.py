@@ -1,4 +1,4 @@
-"""Pictures of scores and gaps as SVG, the same bytes for the same figures."""
+"""Plots of scores and gaps as SVG; equal figures give equal bytes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def confusion(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Figure:
-    """Draw counts (K, K), true labels down and predicted across, shaded by the line's share."""
+    """Draw counts (K, K), true labels down and predicted across, shaded by the share of the row."""
     table = np.array(counts, dtype=np.float64)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     figure, axes = _canvas(4.6, 4.0)
@@ -74,7 +74,7 @@ def roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
 
 
 def intervals(estimates: Mapping[str, Estimate], xlabel: str) -> Figure:
-    """Draw a line an estimate: its point, its interval, and how many rows it rests on."""
+    """Draw one line for each estimate: its point, its interval, and its number of rows."""
     known = {name: e for name, e in estimates.items() if e.point is not None}
     figure, axes = _canvas(6.4, 1.0 + 0.32 * max(1, len(known)))
     for line, estimate in enumerate(known.values()):
@@ -86,7 +86,7 @@ def intervals(estimates: Mapping[str, Estimate], xlabel: str) -> Figure:
 
 
 def gaps(measured: Sequence[Gap]) -> Figure:
-    """Draw every gap that is defined with its bounds; 0 is no gap."""
+    """Draw every defined gap with its bounds; 0 is no gap."""
     named = {f"{gap.column}: {gap.metric.replace('_', ' ')}": gap.gap for gap in measured}
     figure = intervals(named, "widest gap, with simultaneous bounds")
     figure.axes[0].axvline(0, color=_GREY, linewidth=1)

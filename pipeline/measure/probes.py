@@ -1,4 +1,4 @@
-"""What a probe finds of a concept in features: the groups it tells apart in rows unseen."""
+"""How well a probe recognises the groups of unseen rows by their features."""
 
 import warnings
 from typing import Any, Literal
@@ -19,7 +19,7 @@ _PASSES = 12  # over the training rows
 
 
 def fit_probe(kind: Kind, features: np.ndarray, groups: np.ndarray, seed: int) -> Any:
-    """Fit a probe of groups (N,) to features (N, H), all groups weighing alike.
+    """Fit a probe of groups (N,) to features (N, H), with equal weight for all groups.
 
     Linear: logistic regression. Nonlinear: a perceptron of one hidden layer, by Adam.
     """
@@ -37,7 +37,7 @@ def fit_probe(kind: Kind, features: np.ndarray, groups: np.ndarray, seed: int) -
 def score_probe(
     probe: Any, features: np.ndarray, groups: np.ndarray, bootstrap: Bootstrap
 ) -> Estimate:
-    """Return the mean over groups of the share of its rows (n,) that a probe gets right.
+    """Return the balanced accuracy of a probe: the mean over groups of its share of right rows.
 
     Guessing gives 1 / G, whatever the groups' sizes. The interval takes the sizes as given.
     """
@@ -46,7 +46,7 @@ def score_probe(
 
 
 def _balance(groups: np.ndarray) -> np.ndarray:
-    """Return weights (N,), of mean 1, under which every group weighs the same."""
+    """Return weights (N,), with mean 1, that give every group the same weight."""
     _, codes, counts = np.unique(groups, return_inverse=True, return_counts=True)
     weights: np.ndarray = len(groups) / (len(counts) * counts[codes])
     return weights

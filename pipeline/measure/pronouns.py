@@ -1,4 +1,4 @@
-"""Pronouns: does a model expect his or her by the occupation."""
+"""Pronouns: whether a model expects "his" or "her" by the occupation."""
 
 from collections.abc import Sequence
 
@@ -23,15 +23,15 @@ def pronouns(
 
     The definition is ours, on the sentences of WinoBias (Zhao et al. 2018): the pronoun is masked
     and ``log P(his form) - log P(her form)`` taken, the log-probability score of Kurita et al.
-    (2019, sec. 2) with the other gender's form in place of a prior. A liking for one pronoun
-    whatever the occupation is in both groups and falls out of the difference.
+    (2019, sec. 2) with the other gender's form in place of a prior. A preference for one pronoun
+    whatever the occupation occurs in both groups and cancels in the difference.
 
     Args:
         log_odds: (n,) nats.
         occupations: whom the pronoun of each sentence refers to.
         male: (n,) whether that occupation is stereotyped as men's.
         tasks: WinoBias' type of each sentence.
-        left_out: sentences that could not be asked.
+        left_out: sentences that could not be scored.
         confidence: of the intervals.
     """
     names, task = np.array(occupations), np.array(tasks)
@@ -55,7 +55,7 @@ def gap(
 ) -> Estimate:
     """Return the difference of the two groups' means over occupations, with Welch's interval.
 
-    Sentences about one occupation are alike, so an occupation counts once, by its mean.
+    Sentences about one occupation are similar, so each occupation counts once, by its mean.
     """
     his, hers = (_means(log_odds[member], occupations[member]) for member in (male, ~male))
     n = len(his) + len(hers)

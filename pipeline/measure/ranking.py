@@ -1,4 +1,4 @@
-"""Ranking across groups: whether scores order rows, within a group and against the others."""
+"""Ranking across groups: how well scores order rows within a group and against the others."""
 
 import math
 
@@ -40,8 +40,8 @@ def auc(above: np.ndarray, below: np.ndarray, confidence: float) -> Estimate:
 
         V(t) = t (1 - t) / (m n) [1 + N ((1 - t) / (2 - t) + t / (1 + t))],  N = (m + n) / 2 - 1
 
-    Its support is the fewer of the two kinds of rows: thousands on one side do not mend two on the
-    other.
+    Its n is the smaller of the two numbers of rows: thousands on one side do not make up for two on
+    the other.
     """
     m, n = len(above), len(below)
     if not (m and n):
@@ -55,7 +55,7 @@ def auc(above: np.ndarray, below: np.ndarray, confidence: float) -> Estimate:
         weight = 1 + ((m + n) / 2 - 1) * ((1 - t) / (2 - t) + t / (1 + t))
         return abs(share - t) - z * math.sqrt(t * (1 - t) / (m * n) * weight)
 
-    tiny = 1e-12  # 0 and 1 solve the equation too, where the share is there, and are no bounds
+    tiny = 1e-12  # 0 and 1 also solve the equation if they are the share, but are no bounds
     return Estimate(
         point=share,
         low=optimize.brentq(excess, tiny, min(share, 1 - tiny)) if share > tiny else 0.0,

@@ -1,7 +1,7 @@
-"""Fairlearn's ways to treat groups alike, of two labels: reductions, and thresholds by group.
+"""Fairlearn's methods of mitigation for two labels: reductions, and thresholds by group.
 
-Both answer at random where their constraint asks for it: a text may be answered otherwise when it
-is asked again. Here draws are from a seed, so that equal rows give equal answers.
+Both randomise answers where their constraint requires it, so the same text may be answered
+differently the next time. Here draws are from a seed, so that equal rows give equal answers.
 """
 
 from collections.abc import Callable
@@ -77,10 +77,10 @@ def fit_thresholds(
 
 
 class _Scores(BaseEstimator):
-    """What fairlearn takes for a fitted estimator: its one column is the score."""
+    """An estimator that fairlearn accepts as fitted: its only column is the score."""
 
     def fit(self, *_: Any) -> "_Scores":
-        """Do nothing; fairlearn looks for it."""
+        """Do nothing; fairlearn requires the method."""
         return self
 
     def predict(self, columns: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ def score(
         outcomes: labels and answers of n rows.
         groups: column name -> values (n,), for the accuracy of each value.
         bins: of the calibration error.
-        bootstrap: how intervals are made where no formula serves.
+        bootstrap: how intervals are made where there is no formula.
     """
     labels, probabilities = outcomes.labels, outcomes.probabilities
     f1, macro_f1 = f1_scores(outcomes, bootstrap)
@@ -54,8 +54,8 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, K: int) -> tuple[tuple[
 def f1_scores(outcomes: Outcomes, bootstrap: Bootstrap) -> tuple[list[Estimate], Estimate]:
     """Return F1 = 2TP / (2TP + FP + FN) of each label, and its mean over the labels.
 
-    A label with neither rows nor predictions has no F1, and a label without rows leaves the mean
-    undefined: both are None rather than the 0 that is the habit.
+    A label with neither rows nor predictions has no F1, and a label without rows makes the mean
+    undefined: both are None, not the customary 0.
     """
     n, K = outcomes.probabilities.shape
     ones = np.eye(K)
@@ -82,7 +82,7 @@ def f1_scores(outcomes: Outcomes, bootstrap: Bootstrap) -> tuple[list[Estimate],
 
 
 def roc_auc(outcomes: Outcomes, bootstrap: Bootstrap) -> Estimate:
-    """Return the area under the ROC curve; beyond two labels the mean of one against the rest."""
+    """Return the area under the ROC curve; beyond two labels, the mean of each against the rest."""
     probabilities = outcomes.probabilities
     n, K = probabilities.shape
     if absent := _absent(outcomes):
@@ -114,7 +114,7 @@ def weighted_auc(weights: np.ndarray, scores: np.ndarray, positive: np.ndarray) 
 
 
 def roc_curves(outcomes: Outcomes, points: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return each label's false and true positive rates, thinned to about ``points`` for a picture.
+    """Return each label's false and true positive rates, thinned to about ``points`` for a plot.
 
     With two labels it is the second's curve; a label without rows, or with all rows, has none.
     """

@@ -1,4 +1,4 @@
-"""Bounds that hold for all pairs of rates at once, and the gap that they could find."""
+"""Bounds that hold for all pairs of rates at once, and the least gap that they would show."""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def simultaneous_gap(
     """Bound the largest difference of the rates ``hits / support`` (C,) over all pairs at once.
 
     A bootstrap of the maximum itself is biased: noise alone makes some pair differ, so its interval
-    leaves out 0 though nothing differs. Here differences are centred and studentised before the
+    excludes 0 even if nothing differs. Here differences are centred and studentised before the
     maximum is taken (Hall and Wilson 1991; Romano and Wolf 2005)::
 
         t* = max over pairs |(p*_i - p*_j) - (p_i - p_j)| / se*_ij
@@ -68,11 +68,11 @@ def _draw_largest_t(
     pairs: Sequence[tuple[int, int]],
     bootstrap: Bootstrap,
 ) -> np.ndarray:
-    """Return t* (2, R), drawn in two ways; whichever is the more cautious is to be used.
+    """Return t* (2, R), drawn in two ways, of which the more cautious is to be used.
 
-    Rows drawn within each group and denominator are binomial counts: they show skew, which a normal
-    draw does not, but have next to no spread where a rate is near 0 or 1 (50 of 50 rows), and
-    there a normal draw does. Cells are independent; where labels share rows, that is cautious.
+    Resampled rows within each group and denominator are binomial counts. These show skew, which
+    normal draws do not, but have almost no spread if a rate is near 0 or 1 (50 of 50 rows), where
+    normal draws do. Cells are drawn independently, which is cautious if labels share rows.
     """
     draw, n = np.random.default_rng(bootstrap.seed), support + 2
     shape = (bootstrap.resamples, len(n))
@@ -95,7 +95,7 @@ def _largest_t(
 
 
 def hardest_pair(support: np.ndarray, pairs: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Return the pair of cells whose difference is the least sure: the smallest groups."""
+    """Return the pair of cells whose difference is the least certain: the smallest groups."""
     first, second = np.array(pairs).T
     return pairs[int((1 / support[first] + 1 / support[second]).argmax())]
 

@@ -1,4 +1,4 @@
-"""params.yaml as frozen, typed sections; units are in names and docstrings."""
+"""params.yaml as frozen, typed sections; a key that has a unit ends in it."""
 
 import re
 import typing
@@ -97,7 +97,7 @@ class Params(Section):
 
 
 def load(path: Path = layout.PARAMS) -> Params:
-    """Read params.yaml; where ``size`` is small, lay ``sizes.small`` over the sections.
+    """Read params.yaml; where ``size`` is small, the values of ``sizes.small`` replace the others.
 
     Raises:
         InputError: naming the file, the key, and the nearest known key.
@@ -119,7 +119,7 @@ def load(path: Path = layout.PARAMS) -> Params:
 
 
 def set_size(size: str, path: Path = layout.PARAMS) -> None:
-    """Write ``size: SIZE`` into params.yaml, as ``dvc exp run -S`` would; the rest stays as it is.
+    """Write ``size: SIZE`` into params.yaml, as ``dvc exp run -S`` would, and change nothing else.
 
     Raises:
         InputError: where the size is unknown or the file has no line ``size:``.
@@ -145,7 +145,7 @@ def parse(raw: dict[str, Any], path: Path = layout.PARAMS) -> Params:
 
 
 def tuples(value: Any) -> Any:
-    """YAML has lists; frozen models hold tuples."""
+    """Return a YAML value with every list made a tuple, which a frozen model needs."""
     if isinstance(value, list):
         return tuple(tuples(item) for item in value)
     if isinstance(value, dict):

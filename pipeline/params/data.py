@@ -30,7 +30,7 @@ class IngestParams(Section):
 
 
 class ValidateParams(Section):
-    """What the rows must be, and what happens to those that are not."""
+    """What rows must be like, and what happens to those that are not."""
 
     labels: tuple[str, ...]  # the names of labels 0, 1, ...; a label is its index or its name
     max_chars: int = pydantic.Field(gt=0)  # longer text is over-long
@@ -38,14 +38,14 @@ class ValidateParams(Section):
     language: str  # ISO 639-1 code of the language expected
     min_language_share: float = pydantic.Field(ge=0, le=1)  # of rows in that language
     near_duplicate_jaccard: float = pydantic.Field(gt=0, le=1)  # of word 3-shingles
-    contamination_words: int = pydantic.Field(gt=0)  # a shared run of so many words is a leak
-    min_group_rows: int = pydantic.Field(ge=0)  # fewer rows in a group than this is reported
-    groups: tuple[str, ...]  # columns of the labelled rows that hold groups to audit
+    contamination_words: int = pydantic.Field(gt=0)  # a shared run of this many words is a leak
+    min_group_rows: int = pydantic.Field(ge=0)  # a group with fewer rows is reported
+    groups: tuple[str, ...]  # columns of the labelled rows whose values are groups
     severity: dict[str, Severity]  # expectation -> what its failure does
 
 
 class SplitParams(Section):
-    """Shares of rows, by a hash of their content: a row never moves when others are added."""
+    """Shares of rows, drawn by a hash of their text: a row keeps its part when others are added."""
 
     validation_share: float = pydantic.Field(gt=0, lt=0.5)
     test_share: float = pydantic.Field(gt=0, lt=0.5)
@@ -58,7 +58,7 @@ class SplitParams(Section):
 
 
 class CanaryParams(Section):
-    """Made-up secrets in the training text, to measure what the language model remembers."""
+    """Made-up secrets planted in the training text, to measure what the model remembers."""
 
     secrets: int = pydantic.Field(ge=2, le=25)  # planted 1, 4 and 16 times each, and never
     digits: int = pydantic.Field(6, ge=4, le=12)  # of a secret

@@ -23,34 +23,33 @@ class EvaluateParams(Section):
 
 
 class MitigationParams(Section):
-    """How ways to treat groups alike are compared; the column is ``finetune.mitigate_column``."""
+    """How mitigations are compared; the groups are those of ``finetune.mitigate_column``."""
 
-    constraint: Literal["equalized_odds", "demographic_parity"]  # whose gap is to become smaller
-    max_accuracy_loss: float = pydantic.Field(ge=0, le=1)  # on validation rows, of the best named
-    group_at_use: bool  # whether a way that must be told each text's group may be named best
+    constraint: Literal["equalized_odds", "demographic_parity"]  # the gap that is to become smaller
+    max_accuracy_loss: float = pydantic.Field(ge=0, le=1)  # on validation rows
+    group_at_use: bool  # may a method that needs each text's group be named best?
 
 
 class AuditParams(Section):
-    """What is audited, and on how much."""
+    """What is audited, and on how many texts."""
 
-    groups: tuple[str, ...]  # columns whose gaps are measured: of the data, or gender, origin
-    intersections: tuple[tuple[str, ...], ...] = ()  # columns whose values together are groups
+    groups: tuple[str, ...]  # columns of the data, or gender and origin, from the text
+    intersections: tuple[tuple[str, ...], ...] = ()  # combinations of columns
     min_group_rows: int = pydantic.Field(gt=0)  # fewer rows than this: not evaluated
     calibration_bins: int = pydantic.Field(gt=1)
     max_counterfactuals: _Count = None  # test texts swapped; null for all
     behaviour: tuple[Literal["typos", "case", "negation"], ...] = ()  # tests in CheckList's manner
-    max_behaviour_texts: _Count = None  # test texts changed by each; null for all
+    max_behaviour_texts: _Count = None  # test texts for each test; null for all
     max_pairs: _Count = None  # CrowS-Pairs pairs scored; null for all
     max_unmasked: _Count = None  # CrowS-Pairs pairs scored by AUL and AULA; null for all
     max_clusters: _Count = None  # StereoSet clusters scored; null for all
     max_pronouns: _Count = None  # WinoBias sentences scored; null for all
-    max_explained: int = pydantic.Field(24, gt=0)  # test texts whose answers are explained
+    max_explained: int = pydantic.Field(24, gt=0)  # test texts whose predictions are explained
     shadow_heads: int = pydantic.Field(16, ge=4, multiple_of=2)  # of the membership attack
-    max_members: _Count = None  # training rows that it attacks; null for all
-    canary_candidates: int = pydantic.Field(99, ge=19)  # that each planted secret is ranked among
-    competence_nats: float = pydantic.Field(
-        gt=0
-    )  # held-out loss must be so far below blind guesses'
+    max_members: _Count = None  # training rows attacked; null for all
+    canary_candidates: int = pydantic.Field(99, ge=19)  # each secret is ranked among so many
+    # The held-out loss must be this far below an untrained model's and the token frequencies'.
+    competence_nats: float = pydantic.Field(gt=0)
     mitigation: MitigationParams
     confidence: float = pydantic.Field(gt=0.5, lt=1)
     resamples: int = pydantic.Field(ge=100)
@@ -68,7 +67,7 @@ class AuditParams(Section):
 
 
 class ExportParams(Section):
-    """Other formats of the model, each measured as the model itself is."""
+    """The formats the model is also exported in, each measured like the model itself."""
 
     formats: tuple[Literal["onnx", "int8"], ...] = ()  # int8 is made from onnx
 
@@ -76,20 +75,20 @@ class ExportParams(Section):
     @classmethod
     def _can_be_made(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
         if "int8" in formats and "onnx" not in formats:
-            raise ValueError("int8 is made from onnx: name both")
+            raise ValueError("int8 is made from onnx; list both")
         if len(set(formats)) < len(formats):
-            raise ValueError("a format stands twice")
+            raise ValueError("a format is listed twice; remove one")
         return formats
 
 
 class DriftParams(Section):
-    """How a scheduled run asks whether new rows differ from the champion's."""
+    """How a scheduled run tests whether new rows differ from the champion's."""
 
-    alpha: float = pydantic.Field(gt=0, lt=1)  # chance of a false alarm, over all parts
+    alpha: float = pydantic.Field(gt=0, lt=1)  # probability of a false alarm, over all tests
     permutations: int = pydantic.Field(ge=99)
-    min_new_rows: int = pydantic.Field(ge=20)  # fewer say nothing: the run waits for more
-    max_rows: int = pydantic.Field(ge=20)  # of each side, the lowest hashes
-    max_words: int = pydantic.Field(gt=0)  # counted one by one, the most frequent
+    min_new_rows: int = pydantic.Field(ge=20)  # with fewer, the run waits for more
+    max_rows: int = pydantic.Field(ge=20)  # of the new and of the known rows: the lowest hashes
+    max_words: int = pydantic.Field(gt=0)  # the most frequent words, each counted by itself
     folds: int = pydantic.Field(gt=1)
     ridge: float = pydantic.Field(gt=0)  # penalty, in units of the mean squared singular value
     seed: int = pydantic.Field(ge=0)
@@ -112,6 +111,6 @@ class ReportParams(Section):
 
 
 class BundleParams(Section):
-    """The directory that is registered."""
+    """The directory that is registered as a version of the model."""
 
     name: str = pydantic.Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")  # in the registry

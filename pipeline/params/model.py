@@ -10,7 +10,7 @@ from pipeline.params.base import Section
 AskedPrecision = Literal["auto", "float32", "bfloat16"]
 MitigationMethod = Literal["none", "resample", "reweigh", "augment", "leace"]
 
-_LEAST_POISSON_ROWS = 32  # a Poisson batch of this mean is empty once in 10^14
+_LEAST_POISSON_ROWS = 32  # a Poisson batch of this mean size is empty once in 10^14
 
 
 class PretrainParams(Section):
@@ -19,27 +19,27 @@ class PretrainParams(Section):
     init: str  # "scratch", or a model directory or hub id to continue from
     architecture: Literal["bert", "modernbert"] = "bert"  # from scratch
     layers: int = pydantic.Field(gt=0)  # from scratch
-    hidden: int = pydantic.Field(gt=0)  # width, from scratch; heads are 64 wide
+    hidden: int = pydantic.Field(gt=0)  # from scratch; attention heads are 64 wide
     seq_len_tokens: int = pydantic.Field(ge=8)
-    batch_sequences: int = pydantic.Field(gt=0)  # sequences an optimiser step; auto: by the size
-    accumulate: int = pydantic.Field(gt=0)  # micro-batches an optimiser step
-    processes: int = pydantic.Field(1, gt=0)  # that the stage starts here, one a GPU
+    batch_sequences: int = pydantic.Field(gt=0)  # per optimiser step; auto: by model size
+    accumulate: int = pydantic.Field(gt=0)  # micro-batches per optimiser step
+    processes: int = pydantic.Field(1, gt=0)  # started on this machine, one per GPU
     precision: AskedPrecision = "auto"  # auto: the device's best
-    compile: bool = False  # by torch.compile: `pretrain --estimate` says from what length it pays
-    gradient_checkpointing: bool = False  # layers are computed again in the backward pass: memory
-    sharding: Literal["none", "full"] = "none"  # full: each holds its part of the weights (FSDP)
-    tokens: int = pydantic.Field(ge=0)  # training tokens in all; 0 keeps the initial weights
-    masking_rate: float = pydantic.Field(gt=0, lt=1)  # of a row's ordinary tokens, at the start
-    masking_rate_end: float | None = pydantic.Field(None, gt=0, lt=1)  # null: the same all along
+    compile: bool = False  # torch.compile; `pretrain --estimate` says when it pays
+    gradient_checkpointing: bool = False  # saves memory, costs a second forward pass
+    sharding: Literal["none", "full"] = "none"  # full: each process holds a part (FSDP)
+    tokens: int = pydantic.Field(ge=0)  # to train on, in all; 0 keeps the initial weights
+    masking_rate: float = pydantic.Field(gt=0, lt=1)  # of ordinary tokens, at the start
+    masking_rate_end: float | None = pydantic.Field(None, gt=0, lt=1)  # null: constant
     whole_words: bool = False  # a word's tokens are masked together
     optimiser: Literal["adamw", "muon"] = "adamw"
-    learning_rate: float = pydantic.Field(gt=0)  # at its peak; auto: by the size
-    head_learning_rate: float = pydantic.Field(gt=0)  # of an MLM head made new
+    learning_rate: float = pydantic.Field(gt=0)  # peak; auto: by model size
+    head_learning_rate: float = pydantic.Field(gt=0)  # for an MLM head that starts new
     warmup_share: float = pydantic.Field(ge=0, lt=1)  # of the steps
     weight_decay: float = pydantic.Field(ge=0)
     clip_norm: float = pydantic.Field(gt=0)
     dropout: float = pydantic.Field(ge=0, lt=1)
-    heldout_sequences: int = pydantic.Field(gt=0)  # for the held-out loss, at fixed masks
+    heldout_sequences: int = pydantic.Field(gt=0)  # for the held-out loss, with fixed masks
     heldout_every_steps: int = pydantic.Field(gt=0)
     checkpoint_every_steps: int = pydantic.Field(gt=0)
     seed: int = pydantic.Field(ge=0)
@@ -66,21 +66,21 @@ class PretrainParams(Section):
             )
         if self.compile and self.masking_rate_end is not None:
             raise ValueError(
-                "compile takes the loss as one graph of fixed shapes, and a rate that changes asks "
-                "at other numbers of places; set masking_rate_end: null, or compile: false"
+                "compile takes the loss as one graph of fixed shapes, and a changing rate changes "
+                "the number of masked tokens; set masking_rate_end: null, or compile: false"
             )
         return self
 
 
 class CompressParams(Section):
-    """A smaller encoder in the place of the pretrained one, which teaches it; BERT's only."""
+    """A smaller encoder, taught by the pretrained one, which it replaces; for BERT only."""
 
     method: Literal["none", "distil", "prune"] = "none"
-    layers: int = pydantic.Field(3, gt=0)  # of distil: so many of the teacher's are kept
-    ffn_share: float = pydantic.Field(0.5, gt=0, lt=1)  # of prune: feed-forward units kept
-    importance_batches: int = pydantic.Field(16, gt=0)  # of prune: that the units are judged by
-    tokens: int = pydantic.Field(131072, ge=0)  # learnt from the teacher; 0: as it was cut
-    temperature: float = pydantic.Field(2.0, gt=0)  # of the teacher's softened guesses
+    layers: int = pydantic.Field(3, gt=0)  # distil: layers of the teacher that are kept
+    ffn_share: float = pydantic.Field(0.5, gt=0, lt=1)  # prune: share of feed-forward units kept
+    importance_batches: int = pydantic.Field(16, gt=0)  # prune: batches to rank the units by
+    tokens: int = pydantic.Field(131072, ge=0)  # to learn from the teacher; 0: no training
+    temperature: float = pydantic.Field(2.0, gt=0)  # of the teacher's and student's softmax
     learning_rate: float = pydantic.Field(2e-4, gt=0)
 
 
@@ -89,32 +89,32 @@ class FeaturesParams(Section):
 
     pooling: Literal["mean", "cls"]
     max_len_tokens: int = pydantic.Field(ge=8)
-    batch_tokens: int = pydantic.Field(gt=0)  # padded tokens a batch
+    batch_tokens: int = pydantic.Field(gt=0)  # per batch, padding included
     precision: AskedPrecision = "float32"  # auto: the device's best
 
     @property
     def exact(self) -> "FeaturesParams":
-        """The same in float32, as the classifier is that is measured and shipped."""
+        """The same in float32, in which the classifier is measured and shipped."""
         return self.model_copy(update={"precision": "float32"})
 
 
 class PrivateParams(Section):
-    """What may be learnt of one training row: differential privacy of the head (Opacus)."""
+    """Differential privacy of the head: a bound on what it gives away of one row (Opacus)."""
 
-    epsilon: float = pydantic.Field(gt=0, le=100)  # at most; less is more private
-    delta: float = pydantic.Field(gt=0, le=1e-2)  # chance outside epsilon; far below 1 / rows
-    clip_norm: float = pydantic.Field(gt=0)  # a row's gradient is cut to this Euclidean norm
+    epsilon: float = pydantic.Field(gt=0, le=100)  # upper bound; smaller is more private
+    delta: float = pydantic.Field(gt=0, le=1e-2)  # chance outside epsilon; keep far below 1 / rows
+    clip_norm: float = pydantic.Field(gt=0)  # each row's gradient is clipped to this norm
 
 
 class FrozenParams(Section):
-    """The head on the frozen encoder's features: linear, by L-BFGS, or with a layer more, by Adam.
+    """The head on the frozen encoder's features: linear, by L-BFGS, or with a hidden layer, Adam.
 
-    What is below ``l2`` is Adam's. A linear head is taken to the optimum of its training loss, and
-    no rate, epoch, batch or validation row has a part in that.
+    The keys after ``l2`` are for Adam. A linear head is trained to the optimum of its training
+    loss, so learning rate, epochs, batches and validation rows play no part.
     """
 
     hidden: bool  # a layer of gelu and LayerNorm, as wide as the encoder, before the linear one
-    l2: float = pydantic.Field(ge=0)  # l2 / 2 times the weights' squares is added to the loss
+    l2: float = pydantic.Field(ge=0)  # l2 / 2 times the squared weights joins the loss
     learning_rate: float = pydantic.Field(gt=0)
     epochs: int = pydantic.Field(gt=0)  # at most
     patience_epochs: int = pydantic.Field(gt=0)  # without a better validation loss
@@ -125,15 +125,15 @@ class FrozenParams(Section):
     def _draws_no_empty_batch(self) -> "FrozenParams":
         if self.private and self.batch_rows < _LEAST_POISSON_ROWS:
             raise ValueError(
-                f"private draws batches by chance: batch_rows must be {_LEAST_POISSON_ROWS} or more"
+                f"private draws random batches; set batch_rows to {_LEAST_POISSON_ROWS} or more"
             )
         return self
 
 
 class FullParams(Section):
-    """The whole model, by BERT's recipe."""
+    """Fine-tuning of the whole model by BERT's recipe (Devlin et al. 2019, appendix A.3)."""
 
-    learning_rate: float = pydantic.Field(gt=0)  # AdamW's, at the end of the warm-up
+    learning_rate: float = pydantic.Field(gt=0)  # peak, of AdamW
     epochs: int = pydantic.Field(gt=0)
     batch_rows: int = pydantic.Field(gt=0)
     warmup_share: float = pydantic.Field(ge=0, lt=1)  # of the steps
@@ -143,12 +143,12 @@ class FullParams(Section):
 
 
 class FinetuneParams(Section):
-    """The head on the frozen encoder, or the whole model."""
+    """Training of a head on the frozen encoder, or of the whole model."""
 
     mode: Literal["frozen", "full"]
     class_weights: Literal["none", "balanced"]
     mitigation: MitigationMethod = "none"
-    mitigate_column: str | None = None  # whose groups it, and audit's comparison, are about
+    mitigate_column: str | None = None  # the groups to treat alike, here and in audit
     seed: int = pydantic.Field(ge=0)
     frozen: FrozenParams  # read in mode frozen
     full: FullParams  # read in mode full
@@ -166,20 +166,20 @@ class FinetuneParams(Section):
 
     @pydantic.model_validator(mode="after")
     def _keeps_the_privacy_it_counts(self) -> "FinetuneParams":
-        """Refuse what looks at training rows without noise, or at one row more than once.
+        """Refuse whatever uses training rows without noise, or one row more than once.
 
         Resampling and augmentation let a row count twice; weights by group or label, and LEACE,
-        are figures of all rows that the accountant does not know of.
+        are computed from all rows, which the privacy accountant does not count.
         """
         if self.frozen.private is None:
             return self
         if self.mode == "full":
             raise ValueError(
-                "frozen.private is of the head on the frozen encoder; set mode: frozen"
+                "frozen.private applies to the head on the frozen encoder; set mode: frozen"
             )
         if self.mitigation != "none" or self.class_weights != "none":
             raise ValueError(
-                "frozen.private counts one look at each row: set mitigation: none and "
-                "class_weights: none"
+                "frozen.private cannot account for mitigation or class weights; "
+                "set mitigation: none and class_weights: none"
             )
         return self

@@ -1,4 +1,4 @@
-"""Which rules are asked: ``applies`` of policy.yaml, from the reports as JSON by stage."""
+"""Which rules apply, by ``applies`` of policy.yaml and the reports, as JSON by stage."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,13 @@ from pipeline.policy.rules import Rule
 
 
 def applies(rule: Rule, evidence: Mapping[str, Any]) -> bool:
-    """Return whether a rule is asked of what the reports describe; in doubt it is."""
+    """Return whether a rule applies to what the reports describe; in doubt it does."""
     if rule.applies == "with_champion":
         return evidence["champion"] is not None
-    if rule.applies == "frozen_encoder":  # where the mode cannot be read, the rule applies
+    if rule.applies == "frozen_encoder":  # if the mode cannot be read, the rule applies
         finetune = evidence.get("finetune")
         return not (isinstance(finetune, Mapping) and finetune.get("mode") == "full")
-    if rule.applies == "with_canaries":  # likewise: only an empty list says that none is planted
+    if rule.applies == "with_canaries":  # likewise: only an empty list shows that none was planted
         tokenise = evidence.get("tokenise")
         return not (isinstance(tokenise, Mapping) and tokenise.get("canaries") == [])
     if rule.applies in {"with_onnx", "with_int8"}:
@@ -22,7 +22,7 @@ def applies(rule: Rule, evidence: Mapping[str, Any]) -> bool:
 
 
 def _is_exported(name: str, export: Any) -> bool:
-    """Whether the bundle holds this format; where that cannot be read, the rule applies."""
+    """Return whether the bundle holds this format: True, too, where that cannot be read."""
     listed = export.get("formats") if isinstance(export, Mapping) else None
     if not isinstance(listed, list | tuple):
         return True

@@ -1,7 +1,7 @@
-"""A log whose every entry holds the SHA-256 of the one before: what was written cannot be unsaid.
+"""A log in which every entry holds the SHA-256 of the one before, so that changes are noticed.
 
-The chain shows that an entry was edited, moved or taken out. That entries are missing at its end
-it cannot show by itself: that is what a head kept elsewhere is for.
+The chain shows that an entry was edited, moved or removed. It cannot show by itself that entries
+are missing at the end: for that a head is kept elsewhere.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ _BEFORE_THE_FIRST = "0" * 64
 
 @dataclass(frozen=True)
 class Head:
-    """The end of a log, as it is kept where the log is not."""
+    """The end of a log, in the form that is kept elsewhere."""
 
-    log: str  # SHA-256 of the log's first line, by which it is known
+    log: str  # SHA-256 of the log's first line, which identifies it
     entries: int
     digest: str  # SHA-256 of its last line
 
@@ -28,16 +28,18 @@ class Head:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `str` has written; `InputError` where it is nothing of the kind."""
+        """Read what `str` has written; `InputError` if it is anything else."""
         log, _, rest = text.partition(":")
         entries, _, digest = rest.partition(":")
         if not entries.isdigit() or len(log) != 64 or len(digest) != 64:
-            raise InputError(f"{text!r} is no head of a log; restore the tag that it was read from")
+            raise InputError(
+                f"{text!r} is not the head of a log; restore the tag that it was read from"
+            )
         return cls(log, int(entries), digest)
 
 
 def link(last: str | None, entry: dict[str, Any]) -> str:
-    """Return the line that follows ``last``, which is none for the first."""
+    """Return the line that follows ``last``; None stands for no line before the first."""
     number = 1 if last is None else json.loads(last)["entry"] + 1
     previous = _BEFORE_THE_FIRST if last is None else _digest(last)
     linked = {**entry, "entry": number, "previous": previous}
@@ -45,7 +47,7 @@ def link(last: str | None, entry: dict[str, Any]) -> str:
 
 
 def check(lines: Sequence[str], where: str) -> Head | None:
-    """Check that each line follows the one before; return the end, or None of no lines.
+    """Check that each line follows the one before; return the end, None if there are no lines.
 
     Raises:
         InputError: naming the first line that does not.
@@ -56,17 +58,17 @@ def check(lines: Sequence[str], where: str) -> Head | None:
         if entry.get("entry") != number or entry.get("previous") != before:
             raise InputError(
                 f"{where}:{number}: does not follow the entry before it: an entry was edited, moved"
-                " or taken out; restore the log from a copy"
+                " or removed; restore the log from a copy"
             )
         before = _digest(line)
     return Head(_digest(lines[0]), len(lines), before) if lines else None
 
 
 def check_head(lines: Sequence[str], head: Head, where: str) -> None:
-    """Check that a log, itself checked, holds the entries up to a head kept elsewhere.
+    """Check that a log, already verified, holds the entries up to a head kept elsewhere.
 
     Raises:
-        InputError: where entries are missing at the end, or are others than they were.
+        InputError: where entries are missing at the end, or were changed.
     """
     if len(lines) < head.entries:
         raise InputError(
@@ -86,7 +88,7 @@ def _parse(line: str, where: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise InputError(f"{where}: not JSON ({error.msg}); restore the log from a copy") from None
     if not isinstance(entry, dict):
-        raise InputError(f"{where}: is no entry of a log; restore the log from a copy")
+        raise InputError(f"{where}: not an entry of a log; restore the log from a copy")
     return entry
 
 

@@ -1,8 +1,8 @@
-"""Paths into the reports, and what lies there. Evidence that is not sound is missing.
+"""Paths into the reports, and the evidence there. Evidence that is malformed counts as missing.
 
 A path is names joined by dots, the first one a stage: ``evaluate.versus.tfidf.difference``. In a
 list, entries are chosen by their fields: ``audit.gaps[column=gender,metric=accuracy].gap``; every
-entry chosen is evidence, and each must satisfy the rule.
+entry that matches is evidence, and each must satisfy the rule.
 """
 
 import math
@@ -16,16 +16,16 @@ from pipeline.errors import nearest
 _STEP = re.compile(r"(?P<name>[^.\[\]]+)(?:\[(?P<where>[^\[\]]+)\])?(?:\.|$)")
 
 
-BOUNDS = ("point", "low", "high")  # by which an estimate is known, and which nothing else has
+BOUNDS = ("point", "low", "high")  # the fields that only an estimate has
 
 
 class MissingEvidenceError(Exception):
-    """There is no sound evidence at a path; the message says what is wrong and where."""
+    """There is no valid evidence at a path; the message says what is wrong and where."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A name, and the fields that an entry of the list of that name must have."""
+    """A name, and the fields by which entries of the list of that name are chosen."""
 
     name: str
     where: tuple[tuple[str, str], ...] = ()
@@ -73,7 +73,7 @@ def find(evidence: Mapping[str, Any], path: str) -> list[Any]:
 
 
 def find_held(evidence: Mapping[str, Any], path: str) -> list[tuple[Any, tuple[Any, ...]]]:
-    """Return every value at a path with all that holds it, from the outermost.
+    """Return every value at a path with the objects that contain it, outermost first.
 
     Raises:
         MissingEvidenceError: where a step leads nowhere.
@@ -113,7 +113,7 @@ def _choose(entries: Any, step: Step) -> list[Any]:
 
 
 def refuse_parts(holders: Iterable[Any]) -> None:
-    """Refuse what an estimate holds: by itself it has neither an interval nor support."""
+    """Refuse a part of an estimate, which by itself has neither an interval nor support."""
     if any(isinstance(each, Mapping) and all(b in each for b in BOUNDS) for each in holders):
         raise MissingEvidenceError("part of an estimate, which no rule may step into")
 
@@ -132,14 +132,14 @@ def read_number(value: Any) -> float:
 
 
 def read_text(value: Any) -> str:
-    """Return text that says something; anything else is missing evidence."""
+    """Return text that is not blank; anything else is missing evidence."""
     if not _is_text(value):
         raise MissingEvidenceError(f"the value is {_show(value)}, not text")
     return str(value)
 
 
 def read_figure(value: Mapping[str, Any], min_n: int, confidence: float) -> Figure:
-    """Return an estimate that rests on at least ``min_n`` and is sure at ``confidence`` or more.
+    """Return an estimate with a support of at least ``min_n`` and at least this ``confidence``.
 
     Raises:
         MissingEvidenceError: where it is undefined, malformed, or rests on too little.

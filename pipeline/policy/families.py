@@ -1,4 +1,4 @@
-"""Families of rules on p-values: Holm's adjustment, so that many tests do not pass one by luck."""
+"""Families of rules on p-values, adjusted by Holm, so that no rule passes by many tries."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,10 +9,10 @@ from pipeline.policy.rules import Rule
 
 
 def adjust_families(rules: Iterable[Rule], evidence: Mapping[str, Any]) -> dict[str, float]:
-    """Return each p-value's rule with its value, adjusted among the rules of its family.
+    """Return the p-value of each rule that has a family, adjusted among the rules of the family.
 
-    A rule without a sound p-value has 1 and counts, so that a missing test does not make the
-    others easier; it is judged by its evidence, not by this.
+    A rule without a valid p-value gets 1 and counts in the family, so that a missing test does not
+    make the others easier to pass; it is itself judged by its evidence.
     """
     families: dict[str, list[Rule]] = {}
     for rule in rules:
@@ -28,7 +28,7 @@ def adjust_families(rules: Iterable[Rule], evidence: Mapping[str, Any]) -> dict[
 
 
 def read_p_value(value: Any) -> float:
-    """Return a p-value; what is none is missing evidence."""
+    """Return a p-value; a number outside 0 to 1 is missing evidence."""
     number = read_number(value)
     if not 0 <= number <= 1:
         raise MissingEvidenceError(f"the value is {number:g}, not a p-value")

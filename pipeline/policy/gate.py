@@ -1,10 +1,10 @@
-"""The gate: from reports and a policy to a decision. It computes, and reads and writes nothing.
+"""The gate: from reports and a policy to a decision. It is pure: it reads and writes nothing.
 
 Only a rule that passes speaks for promotion. Evidence that is missing, undefined, not finite,
-malformed or resting on too little is ``not_evaluated``; an interval across a threshold is
-``inconclusive``; neither is ever a pass. So is a gap between groups of which one that is asked for
-has too few rows. A waiver that holds spares a rule that was judged, or such a group; it makes
-nothing a pass, and evidence that is missing cannot be waived.
+malformed or has too little support is ``not_evaluated``, and so is a gap between groups if one that
+the rule names has too few rows. An interval across a threshold is ``inconclusive``. Neither is ever
+a pass. A valid waiver keeps a rule from blocking if it was judged, or if only a group has too few
+rows; it does not turn the verdict into a pass, and missing evidence cannot be waived.
 """
 
 import json
@@ -44,7 +44,7 @@ class ChampionComparison(Report):
 
 
 class RuleVerdict(Report):
-    """What became of one rule."""
+    """The verdict on one rule."""
 
     rule: str
     metric: str
@@ -61,14 +61,14 @@ class RuleVerdict(Report):
     low: float | None = None
     high: float | None = None
     n: int | None = None
-    group_left_out: bool = False  # whether a group of too few rows is all that is missing
+    group_left_out: bool = False  # whether only a group with too few rows is missing
     waivable: bool = False
-    waiver: Waiver | None = None  # by which it does not block
+    waiver: Waiver | None = None  # because of which it does not block
     references: tuple[str, ...] = ()  # ids of `references.REFERENCES`
 
     @property
     def effect(self) -> str:
-        """What this verdict does to the bundle: blocks, warns, is waived, or nothing."""
+        """The effect of this verdict: blocks, warns, waived, or empty for none."""
         if self.verdict == "pass":
             return ""
         if self.waiver:
@@ -84,7 +84,7 @@ class Decision(Report):
     verdicts: tuple[RuleVerdict, ...]
     not_applicable: tuple[str, ...]  # ids of rules whose `applies` is not met
     champion: ChampionComparison | None
-    refused_waivers: tuple[str, ...] = ()  # why each waiver for this bundle does not hold
+    refused_waivers: tuple[str, ...] = ()  # why waivers for this bundle are not valid
     refused_before: tuple[str, ...] = ()  # on the same test rows, under another policy
 
     def waivers(self) -> tuple[Waiver, ...]:
@@ -114,7 +114,7 @@ class Decision(Report):
 
 
 def describe_circumstances(decision: Decision) -> list[str]:
-    """Return each waiver as a line: who let what pass, until when, and why; then other warnings."""
+    """Return a line for each waiver (who let what pass, until when, why), then other warnings."""
     told = [
         f"waived: {each.rule} by {each.approver} until {each.expires}: {each.reason};"
         f" instead: {each.compensating_measure}"
@@ -130,9 +130,9 @@ def decide(
     champion: ChampionComparison | None,
     waivers: Mapping[str, Waiver] | None = None,
 ) -> Decision:
-    """Judge the reports, as JSON by stage; with no champion, rules that need one do not apply.
+    """Judge the reports, as JSON by stage; without a champion, rules that need one do not apply.
 
-    ``waivers`` are those that hold for this bundle, by rule, as `waivers.accept` returns them.
+    ``waivers`` are those valid for this bundle, by rule, as `waivers.accept` returns them.
     """
     evidence = {**reports, "policy": {"digest": policy.digest}}
     evidence["champion"] = champion.model_dump(mode="json") if champion else None
@@ -151,7 +151,7 @@ def decide(
 
 
 def _spare(verdict: RuleVerdict, waiver: Waiver | None) -> RuleVerdict:
-    """Let a waiver spare a rule that blocks and was judged, but for a group of too few rows."""
+    """Apply a waiver to a rule that blocks and was judged, or lacks only a group's rows."""
     missing = verdict.verdict == "not_evaluated" and not verdict.group_left_out
     if waiver is None or not verdict.blocks or missing:
         return verdict
@@ -161,7 +161,7 @@ def _spare(verdict: RuleVerdict, waiver: Waiver | None) -> RuleVerdict:
 
 @dataclass(frozen=True)
 class _Judge:
-    """What every rule is judged by."""
+    """What rules are judged by."""
 
     evidence: Mapping[str, Any]
     confidence: float
@@ -171,7 +171,7 @@ class _Judge:
 def _judge_rule(rule: Rule, judge: _Judge) -> RuleVerdict:
     """Judge every value at the rule's path; the worst verdict is the rule's.
 
-    Of those not evaluated one that no waiver spares comes first.
+    Among those not evaluated, one that cannot be waived counts as worse.
     """
     try:
         judged = [
@@ -202,9 +202,9 @@ def _judge(rule: Rule, value: Any, judge: _Judge) -> RuleVerdict:
 
 
 def _judge_holders(rule: Rule, holders: tuple[Any, ...], judged: RuleVerdict) -> RuleVerdict:
-    """Take back a verdict on part of an estimate, or but a failure on a gap that is not whole.
+    """Replace a verdict on a part of an estimate, or on a gap that leaves a required group out.
 
-    A gap is whole that says something of every group that is asked for.
+    The verdict is then not_evaluated; a gap that fails without that group still fails.
     """
     try:
         refuse_parts(holders)

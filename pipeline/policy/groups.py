@@ -1,7 +1,7 @@
-"""Groups that a gap says nothing of, because they have too few rows: never a pass.
+"""Groups that a gap leaves out because they have too few rows: never a pass.
 
 In the reports a gap is an entry with ``groups_compared`` and ``groups_left_out``; its figures are
-of the first alone.
+about the first only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,13 @@ _COMPARED = "groups_compared"
 
 
 def explain_left_out(holders: Sequence[Any], groups: Sequence[str]) -> str:
-    """Return which groups were not compared, and why; empty where all that must be were.
+    """Return which required groups were not compared, and why; empty if all were.
 
-    ``holders`` are what holds a figure, a gap among them or none; ``groups`` are those that must be
-    compared, every one that the data have where it is empty.
+    ``holders`` are the mappings and lists around a figure, of which one may be a gap. ``groups``
+    must be compared; if it is empty, every group of the data must.
 
     Raises:
-        MissingEvidenceError: where the data have no such group, or the report is not sound.
+        MissingEvidenceError: where the data have no such group, or the report is malformed.
     """
     gaps = _gaps(holders)
     if groups and not gaps:

@@ -1,4 +1,4 @@
-"""Many tests at once: p-values that keep the chance of any false alarm."""
+"""Multiple tests: p-values adjusted so that the chance of any false alarm stays at alpha."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
     """Return the p-values of a family of m tests, adjusted by the step-down of Holm (1979).
 
     In ascending order, ``adjusted_(i) = max over j <= i of min(1, (m - j + 1) p_(j))``. Rejecting
-    what is adjusted to alpha or less raises one false alarm or more with probability alpha at most,
-    however the tests depend on each other. A test that could not be made (None) stays None and
+    tests with an adjusted value of at most alpha raises any false alarm with probability at most
+    alpha, however the tests depend on each other. A test that could not be made stays None and
     counts in m, so that missing evidence makes no other test easier to pass.
 
     Raises:

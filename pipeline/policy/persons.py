@@ -1,6 +1,6 @@
-"""Persons, by their names: an author and an approver must be two."""
+"""Comparing persons by name: author and approver must be two persons."""
 
 
 def is_same_person(one: str, other: str) -> bool:
-    """Say whether two names are one, whatever their case and spacing."""
+    """Return whether two names are equal but for case and spacing."""
     return one.casefold().split() == other.casefold().split()

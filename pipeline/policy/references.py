@@ -1,7 +1,7 @@
 """The laws and standards that a rule of policy.yaml may refer to, each with its title and date.
 
-A reference says why somebody may be asked for a figure. That a rule passes is no proof that a law
-is kept: `applies` says to whom the text speaks, and when it does not.
+A reference says why somebody may ask for a figure. That a rule passes does not prove that a law is
+observed: `applies` says to whom the law applies, and when it does not.
 """
 
 from dataclasses import dataclass

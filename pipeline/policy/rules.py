@@ -25,20 +25,20 @@ _Threshold = typing.Annotated[float, pydantic.Field(allow_inf_nan=False)]
 
 
 class Rule(Section):
-    """What one figure of the reports must be.
+    """A requirement on one figure of the reports.
 
-    A rule that names an estimate asks its whole interval to be within ``min`` and ``max``: all of
-    it passes, none of it fails, some of it is inconclusive. A rule that names a plain value asks
-    that of the value, or that it ``equals`` a value or is the ``same_as`` the text at another path.
+    For an estimate, the whole interval must lie within ``min`` and ``max``: if all of it does the
+    rule passes, if none of it does the rule fails, otherwise it is inconclusive. A plain value must
+    itself lie within them, or ``equals`` a value, or be the ``same_as`` the text at another path.
 
-    ``statistic`` says what of the estimate is asked, where that is not plain: its ``interval``;
-    its ``upper`` or ``lower`` bound (of a gap a simultaneous one), which is the interval against
-    ``max`` or ``min`` alone; the ``paired_difference`` to the champion, an interval too; or its
-    ``point``, which no interval supports and which may only warn. A ``p_value`` is a plain number
-    with ``max`` its level: those of one ``family`` are adjusted by Holm before they are judged.
+    ``statistic`` says which part of an estimate is meant: its ``interval``; its ``upper`` or
+    ``lower`` bound (of a gap a simultaneous one), which is the interval against ``max`` or ``min``
+    alone; the ``paired_difference`` to the champion, also an interval; or its ``point``, which is
+    judged without its interval and so may only warn. A ``p_value`` is a plain number whose level is
+    ``max``: those of one ``family`` are adjusted by Holm before they are judged.
 
-    A gap between groups says nothing of a group with too few rows, so it passes no rule that asks
-    for that group. A rule asks for its ``groups``; where none is named, for all that the data have.
+    A gap leaves out groups with too few rows, so it passes no rule that requires such a group. A
+    rule requires its ``groups``; if it names none, all that the data have.
     """
 
     id: str = pydantic.Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -146,7 +146,7 @@ class PolicyFile(Section):
 
 
 class Policy(PolicyFile):
-    """The rules, and the SHA-256 of the file they stand in."""
+    """The rules, and the SHA-256 of their file."""
 
     digest: str
 

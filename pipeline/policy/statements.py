@@ -39,7 +39,7 @@ class Statement(Section):
     def is_signed_by(self, public_key: str) -> bool:
         """Return whether the signature is of this key: ECDSA, SHA-256 (FIPS 186-5, section 6).
 
-        ``public_key`` is what stands between the lines BEGIN and END of a PEM public key.
+        ``public_key`` is the text between the lines BEGIN and END of a PEM public key.
         """
         from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
         from cryptography.hazmat.primitives import hashes, serialization

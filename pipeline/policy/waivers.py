@@ -1,7 +1,7 @@
-"""Waivers: an approver lets one bundle pass one rule, for a time, and signs for it.
+"""Waivers: an approver signs that one bundle may pass without one rule, for a limited time.
 
-A waiver is a file of the folder waivers/. It can be given only for a rule that policy.yaml calls
-``waivable`` and only for what was measured: evidence that is missing cannot be waived.
+A waiver is a file in the folder waivers/. It can be given only for a rule that policy.yaml calls
+``waivable``, and only if the rule was measured: missing evidence cannot be waived.
 """
 
 import datetime

@@ -121,7 +121,7 @@ R = TypeVar("R", bound=Report)
 
 
 def write(stage: str, report: Report) -> None:
-    """Write a stage's report: last of its files, whole or not at all."""
+    """Write a stage's report, atomically and last of its files: it marks a finished run."""
     files.write_json(layout.report_path(stage), report.model_dump(mode="json"))
 
 

@@ -1,4 +1,4 @@
-"""What every report is made of."""
+"""The base class of all reports, and the estimate that most of them hold."""
 
 import math
 
@@ -12,14 +12,14 @@ class Report(pydantic.BaseModel):
 
 
 class Estimate(Report):
-    """A figure with its support and its interval; ``None`` where it is undefined, never 0."""
+    """A figure with its sample size and interval; ``None``, never 0, where it is undefined."""
 
     point: float | None
     low: float | None  # two-sided interval at ``confidence``
     high: float | None
-    n: int  # what the figure rests on: rows, pairs, texts
+    n: int  # sample size: rows, pairs or texts
     confidence: float = 0.95
-    detectable: float | None = None  # least departure found with 80% power, where it is known
+    detectable: float | None = None  # smallest departure found with 80% power, if known
     note: str = ""  # why it is undefined, or how the interval was made
 
     @pydantic.field_validator("point", "low", "high", "detectable")

@@ -1,22 +1,22 @@
-"""Reports of the stages that make what people read and load."""
+"""Reports of the stages report and bundle."""
 
 from pipeline.reports.base import Report
 
 
 class PageReport(Report):
-    """Of the stage report."""
+    """The report of the stage report."""
 
     verdict: str
     files: dict[str, str]  # path below build/report -> SHA-256
 
 
 class BundleReport(Report):
-    """Of the stage bundle."""
+    """The report of the stage bundle."""
 
     name: str
     architecture: str  # the transformers class that loads it
     labels: tuple[str, ...]
-    files: dict[str, str]  # path below build/bundle -> SHA-256, this report excepted
+    files: dict[str, str]  # path below build/bundle -> SHA-256, without this report
     digest: str  # of `files`
-    parity: float  # largest absolute difference of a probability from the head's own
+    parity: float  # largest difference between a probability of the bundle and the model's own
     parity_texts: int

@@ -1,4 +1,4 @@
-"""Reports of the stages that make the data ready."""
+"""Reports of the stages that prepare the data."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from pipeline.reports.base import Report
 
 
 class Expectation(Report):
-    """One expectation of the validation suite and what became of it."""
+    """One expectation of the validation suite and its result."""
 
     name: str  # a key of params validate.severity
     table: Literal["corpus", "labelled"]
@@ -16,21 +16,21 @@ class Expectation(Report):
     passed: bool
     unexpected: int  # rows (or groups) that failed it
     checked: int  # rows (or groups) looked at
-    detail: str  # in words, with the worst example's file and row
+    detail: str  # in words, with file and row of the worst example
 
 
 class Table(Report):
-    """What came in and what was kept of one table."""
+    """The rows of one table: how many came in and how many were kept."""
 
     rows_in: int
     rows_kept: int
     rows_quarantined: int
-    characters: int  # kept
-    digest: str  # SHA-256 of the kept rows' text and labels, whatever their order
+    characters: int  # of the kept rows
+    digest: str  # SHA-256 of the kept rows' text and labels, in any order
 
 
 class ValidateReport(Report):
-    """Of the stage validate."""
+    """The report of the stage validate."""
 
     corpus: Table
     labelled: Table
@@ -39,8 +39,8 @@ class ValidateReport(Report):
     labels: dict[str, int]  # label name -> rows kept
     groups: dict[str, dict[str, int]]  # column -> value -> rows kept
     sources: dict[str, int]  # corpus source -> documents kept
-    personal_data: dict[str, dict[str, int]]  # table -> kind -> rows in that hold it
-    # table -> share of the rows kept that hold any
+    personal_data: dict[str, dict[str, int]]  # table -> kind -> rows that contain it
+    # table -> share of the kept rows that contain any
     personal_share: dict[str, float] = pydantic.Field(default_factory=dict)
 
 
@@ -54,7 +54,7 @@ class Split(Report):
 
 
 class SplitReport(Report):
-    """Of the stage split."""
+    """The report of the stage split."""
 
     label_names: tuple[str, ...] = ()  # of labels 0, 1, ...
     train: Split
@@ -65,24 +65,24 @@ class SplitReport(Report):
 
 
 class Canary(Report):
-    """A made-up secret: planted in the training text, or kept back as a control."""
+    """A made-up secret: planted in the training text, or left out as a control."""
 
-    before: str
-    digits: str  # the secret, its digits apart
-    repeats: int  # documents of the training text that it was planted as; 0: a control
+    before: str  # the words before the secret
+    digits: str  # the secret, its digits separated
+    repeats: int  # training documents that contain it; 0: a control
 
     @property
     def text(self) -> str:
-        """The document."""
+        """The document that holds the secret."""
         return self.about(self.digits)
 
     def about(self, digits: str) -> str:
-        """Return the document with another secret."""
+        """Return the same document with another secret."""
         return f"{self.before} {digits}."
 
 
 class TokeniseReport(Report):
-    """Of the stage tokenise."""
+    """The report of the stage tokenise."""
 
     origin: str  # "train", or where the tokenizer came from
     vocab_size: int
@@ -91,8 +91,8 @@ class TokeniseReport(Report):
     train_documents: int
     heldout_documents: int
     unknown_share: float  # of the training tokens
-    tokens_per_word: float  # words are runs of non-space
+    tokens_per_word: float  # words are runs of non-space characters
     id_bytes: int  # 2 or 4
     tokenizer_digest: str
-    canaries: tuple[Canary, ...] = ()  # controls too; none where tokenise.canaries is off
+    canaries: tuple[Canary, ...] = ()  # with controls; empty where tokenise.canaries is null
     planted_documents: int = 0  # of canaries, among the training documents

@@ -1,4 +1,4 @@
-"""Whether new rows differ from those that the champion was made from; kept in .charter/."""
+"""Whether new rows differ from the champion's data; kept in .charter/."""
 
 from typing import Literal
 
@@ -13,22 +13,22 @@ class DriftTest(Report):
     part: Part
     distance: str  # what `observed` is, in words
     observed: float
-    threshold: float  # what chance alone exceeds with the probability alpha
-    detectable: float  # a true distance of this size is found with about 80% power, by itself
+    threshold: float  # exceeded by chance alone with probability alpha
+    detectable: float  # a true distance of this size is found with about 80% power, before Holm
     p_value: float  # by permutation
     p_adjusted: float  # by Holm (1979), over the parts
     drifted: bool  # p_adjusted is alpha or less
 
 
 class DriftReport(Report):
-    """New labelled rows against those that the champion was made from."""
+    """New labelled rows compared with those that the champion was trained and tested on."""
 
     champion: str  # its version in the registry
     data_md5: str  # of data/ now
     champion_data_md5: str
-    new_rows: int  # in data/labelled now, and not among the champion's
+    new_rows: int  # in data/labelled, not among the champion's
     known_rows: int  # the champion's
-    gone_rows: int  # the champion's that are in data/labelled no longer
+    gone_rows: int  # the champion's that are no longer in data/labelled
     compared_new: int
     compared_known: int
     alpha: float

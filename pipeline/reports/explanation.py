@@ -1,4 +1,4 @@
-"""Which words moved the classifier, and how far that account can be trusted: a part of audit."""
+"""Which words moved the classifier, and how far to trust that: a part of the audit's report."""
 
 from pipeline.reports.base import Estimate, Report
 
@@ -7,16 +7,16 @@ class Term(Report):
     """A word and what it adds to the probability of a label."""
 
     word: str
-    texts: int  # that hold it, of those answered with the label
-    share: float  # sum over these texts; a text's shares add up to a probability's change
+    texts: int  # that contain it, among those predicted as the label
+    share: float  # summed over those texts; a text's shares sum to a change of probability
 
 
 class Explained(Report):
-    """A wrong answer and what each word adds to the probability of the label given."""
+    """A wrong prediction, and what each word adds to the probability of the predicted label."""
 
-    label: str  # true
+    label: str  # the true one
     predicted: str
-    probability: float  # of the label predicted
+    probability: float  # of the predicted label
     words: tuple[tuple[str, float], ...]  # in the text's order
 
 
@@ -24,11 +24,11 @@ class ExplanationReport(Report):
     """Integrated gradients on a sample of test texts. Figures are means over the random texts."""
 
     texts: int  # drawn at random
-    steps: int  # of the path
-    terms: dict[str, tuple[Term, ...]]  # label -> words that speak most for it, in random texts
-    errors: tuple[Explained, ...]  # the wrong answers that were surest
-    completeness_error: Estimate  # |sum of the shares - what they should add up to|
-    comprehensiveness: Estimate  # fall of the probability without the words of most weight
+    steps: int  # of the integration path
+    terms: dict[str, tuple[Term, ...]]  # label -> words that add most to it, in random texts
+    errors: tuple[Explained, ...]  # the most confident wrong predictions
+    completeness_error: Estimate  # |sum of the shares - the sum they should have|
+    comprehensiveness: Estimate  # fall of the probability without the heaviest words
     comprehensiveness_gain: Estimate  # the same less that of words drawn at random; more is better
     sufficiency: Estimate  # fall of the probability with these words alone
     sufficiency_gain: Estimate  # that of words drawn at random less the same; more is better

@@ -1,4 +1,4 @@
-"""What the benchmarks of the pretrained language model found: a part of the report of audit."""
+"""Benchmarks of the pretrained language model: a part of the audit's report."""
 
 from pipeline.reports.base import Estimate, Report
 
@@ -10,15 +10,15 @@ class PairScore(Report):
     stereo: Estimate
     antistereo: Estimate
     per_type: dict[str, Estimate]
-    ties: int  # stay in the denominator
+    ties: int  # counted in the denominator
 
 
 class StereoSetScore(Report):
     """StereoSet's three scores, 0 to 100, means over the target terms."""
 
-    language: Estimate  # LM: sensible candidates preferred to the senseless; 50 is chance
+    language: Estimate  # LM: sensible candidates preferred to senseless; 50 is chance
     stereotype: Estimate  # SS: the stereotype preferred to its opposite; 50 is no preference
-    icat: Estimate  # both in one: 100 for language 100 and stereotype 50
+    icat: Estimate  # the two combined: 100 for language 100 and stereotype 50
 
 
 class StereoSetReport(Report):
@@ -31,9 +31,9 @@ class StereoSetReport(Report):
 class PronounScore(Report):
     """WinoBias' sentences with the pronoun masked: log P(his form) - log P(her form), in nats."""
 
-    gap: Estimate  # mean of occupations stereotyped as men's minus of those as women's; 0 is even
+    gap: Estimate  # mean of "men's" occupations minus mean of "women's"; 0 is even
     per_task: dict[str, Estimate]  # type1, type2 -> gap
-    lean: Estimate  # mean over all occupations: which pronoun is likelier whatever the occupation
+    lean: Estimate  # mean over all occupations: the pronoun preferred regardless
     sentences: int
     left_out: int  # sentences whose two versions differ in more than one known pronoun
 
@@ -44,14 +44,14 @@ class Association(Report):
     name: str
     targets: tuple[str, str]
     attributes: tuple[str, str]
-    effect: Estimate  # -2 to 2; above 0 the first target goes with the first attribute
-    p_value: float | None  # two-sided, of exchanging the targets
-    partitions: int  # of the targets' words that the p-value rests on
-    exact: bool  # whether those are all there are
+    effect: Estimate  # -2 to 2; above 0: first target with first attribute
+    p_value: float | None  # two-sided permutation test on the targets
+    partitions: int  # of the targets' words, behind the p-value
+    exact: bool  # whether all partitions were tried
 
 
 class IntrinsicReport(Report):
-    """The benchmarks beside CrowS-Pairs. A benchmark that is None is named in `not_evaluated`."""
+    """The benchmarks other than CrowS-Pairs; `not_evaluated` says why one is None."""
 
     aul: PairScore | None  # CrowS-Pairs by the likelihood of unmasked tokens
     aula: PairScore | None  # the same weighted by attention

@@ -1,4 +1,4 @@
-"""Ways to treat groups more alike, compared: a part of the report of the stage audit."""
+"""Methods of mitigation, compared: a part of the audit's report."""
 
 from typing import Literal
 
@@ -8,13 +8,13 @@ from pipeline.reports.base import Estimate, Report
 
 
 class MitigationScore(Report):
-    """One way, on the test rows, and beside no mitigation on the same rows."""
+    """One method on the test rows, compared with no mitigation on the same rows."""
 
     method: str
     group_at_use: bool  # whether it must be told each text's group when it answers
-    random_answers: bool  # whether it may answer the same text otherwise when asked again
+    random_answers: bool  # whether the same text may get another answer next time
     accuracy: Estimate
-    accuracy_change: Estimate | None  # minus none's, paired; None of none itself
+    accuracy_change: Estimate | None  # minus none's, paired; None for none itself
     gaps: dict[str, Estimate]  # metric -> widest gap, with simultaneous bounds
     gap_change: Estimate | None  # of the constraint's gap, minus none's, paired
     validation_accuracy: Estimate
@@ -22,24 +22,24 @@ class MitigationScore(Report):
 
 
 class Probe(Report):
-    """How well a probe, fitted to training rows, tells the groups of test rows apart."""
+    """How well a probe fitted to training rows predicts the groups of test rows."""
 
     kind: Literal["linear", "nonlinear"]
     erased: bool  # whether LEACE took the groups out of the features first
-    balanced_accuracy: Estimate  # mean over groups of the share of its rows that are right
-    chance: float  # what guessing gives
+    balanced_accuracy: Estimate  # mean over groups of the share predicted right
+    chance: float  # that of guessing
 
 
 class Mitigation(Report):
-    """All ways that could be compared, with the best by a rule on validation rows."""
+    """All methods that could be compared, and the best by a rule on validation rows."""
 
     column: str | None  # whose groups are to be treated alike
     constraint: Literal["equalized_odds", "demographic_parity"]
     shipped: str  # the method of the head that is shipped
-    methods: tuple[MitigationScore, ...] = ()  # the first is none
+    methods: tuple[MitigationScore, ...] = ()  # the first is "none"
     left_out: dict[str, str] = pydantic.Field(default_factory=dict)  # method -> why
     best: str | None = None
-    rule: str = ""  # by which the best is named, with what it found
+    rule: str = ""  # by which the best is chosen, with its figures
     judged_groups: tuple[str, ...] = ()  # groups with enough validation rows for the rule
     probes: tuple[Probe, ...] = ()
     note: str = ""  # why nothing was compared

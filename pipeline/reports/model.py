@@ -9,14 +9,14 @@ class CurvePoint(Report):
     """A step of training."""
 
     step: int
-    tokens: int  # seen so far, padding left out
-    loss: float  # nats a masked token, mean since the last point
+    tokens: int  # so far, without padding
+    loss: float  # nats per masked token, mean since the last point
     learning_rate: float
-    heldout_loss: float | None = None  # nats a masked token, at fixed masks
+    heldout_loss: float | None = None  # nats per masked token, with fixed masks
 
 
 class PretrainReport(Report):
-    """Of the stage pretrain."""
+    """The report of the stage pretrain."""
 
     origin: str  # "scratch", or where the weights came from
     architecture: str
@@ -24,7 +24,7 @@ class PretrainReport(Report):
     steps: int
     tokens: int
     uniform_loss: float  # nats: log of the vocabulary's size
-    unigram_loss: float  # held-out, of guessing by the tokens' shares of the training corpus
+    unigram_loss: float  # held-out, of guessing by token frequencies in the training corpus
     untrained_loss: float  # held-out, of the same architecture with new weights
     initial_loss: float  # held-out, before the first step
     final_loss: float  # held-out, after the last
@@ -32,20 +32,20 @@ class PretrainReport(Report):
     curve: tuple[CurvePoint, ...]
     precision: Literal["float32", "bfloat16"]
     device: str
-    processes: int = 1  # that shared out each step's batch
+    processes: int = 1  # that shared each step's batch
     encoder_digest: str  # SHA-256 of the weights, by name
 
 
 class Rounding(Report):
-    """Features in bfloat16 against the same in float32, of texts drawn by hash."""
+    """Features in bfloat16 compared with float32, on texts drawn by hash."""
 
     texts: int
     difference: float  # the largest; a feature's entries have mean 0 and variance 1
-    cosine: float  # the least, of a text's two features
+    cosine: float  # the smallest between a text's two features
 
 
 class FeaturesReport(Report):
-    """Of the stage features."""
+    """The report of the stage features."""
 
     texts: int
     width: int
@@ -53,13 +53,13 @@ class FeaturesReport(Report):
     truncated_texts: int  # longer than max_len_tokens
     pooling: Literal["mean", "cls"]
     max_len_tokens: int
-    precision: Literal["float32", "bfloat16"] = "float32"  # of the encoder's products
-    rounding: Rounding | None = None  # None: the features are of float32
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the encoder's matrix products
+    rounding: Rounding | None = None  # None: the features are in float32
     encoder_digest: str  # equals PretrainReport.encoder_digest
 
 
 class FinetunePoint(Report):
-    """An epoch: of the head in mode frozen, of the whole model in full. Losses in nats a row."""
+    """An epoch of the head (mode frozen) or the whole model (full). Losses in nats per row."""
 
     epoch: int
     train_loss: float
@@ -68,36 +68,36 @@ class FinetunePoint(Report):
 
 
 class PrivateFit(Report):
-    """The differential privacy of the head, of each training row (added or removed)."""
+    """The head's differential privacy for one training row, added or removed."""
 
-    epsilon: float  # of all epochs, run or not, by Opacus' accountant of Renyi divergences
+    epsilon: float  # for all epochs, run or not, by Opacus' Renyi accountant
     delta: float
     clip_norm: float
-    noise_multiplier: float  # deviation of the noise over clip_norm
-    sample_rate: float  # chance of a row to be in a batch
-    steps: int  # counted
+    noise_multiplier: float  # standard deviation of the noise / clip_norm
+    sample_rate: float  # probability that a row is in a batch
+    steps: int  # that the accountant counted
 
 
 class FinetuneReport(Report):
-    """Of the stage finetune."""
+    """The report of the stage finetune."""
 
     mode: Literal["frozen", "full"]
     labels: tuple[str, ...]
-    parameters: int  # trained
+    parameters: int  # that were trained
     best_epoch: int  # by validation loss; of a linear head, the steps to its optimum
     curve: tuple[FinetunePoint, ...]
-    gradient_norm: float | None = None  # of a linear head's loss where its fit ended
+    gradient_norm: float | None = None  # of a linear head's loss at the end of the fit
     threshold: float | None  # on the model's P(labels[1]), two labels only: 0.5, by `logit_shift`
     mitigation: Literal["none", "resample", "reweigh", "augment", "leace"] = "none"
-    mitigate_column: str | None = None  # whose groups it treats more alike; augment needs none
-    private: PrivateFit | None = None  # None: the head may give its training rows away
-    logit_shift: float = 0.0  # added to labels[1]'s logit: makes 0.5 validation's best threshold
+    mitigate_column: str | None = None  # the groups to treat alike; augment needs none
+    private: PrivateFit | None = None  # None: no privacy is guaranteed
+    logit_shift: float = 0.0  # added to labels[1]'s logit, so that 0.5 is the threshold
     encoder_digest_before: str
     encoder_digest_after: str  # equal in mode frozen
 
 
 class PairedTest(Report):
-    """The model against a rival on the same test rows."""
+    """The model compared with a rival on the same test rows."""
 
     rival: str
     difference: Estimate  # of accuracies, model minus rival
@@ -110,7 +110,7 @@ class Scores(Report):
 
     accuracy: Estimate
     macro_f1: Estimate
-    roc_auc: Estimate  # macro one-vs-rest beyond two labels
+    roc_auc: Estimate  # macro one-vs-rest with three labels or more
     brier: Estimate
     ece: Estimate
     per_class: dict[str, dict[str, Estimate]]  # label -> precision, recall, f1
@@ -119,7 +119,7 @@ class Scores(Report):
 
 
 class EvaluateReport(Report):
-    """Of the stage evaluate."""
+    """The report of the stage evaluate."""
 
     test_rows: int
     test_digest: str  # equals SplitReport.test.digest

@@ -1,4 +1,4 @@
-"""Reports of the stages that make the model smaller, or write it in other formats."""
+"""Reports of the stages compress and export."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from pipeline.reports.model import PairedTest
 
 
 class CompressReport(Report):
-    """Of the stage compress; with method none the encoder stays pretrain's. Losses as there."""
+    """The report of the stage compress; with method none the encoder is pretrain's own."""
 
     method: Literal["none", "distil", "prune"]
     teacher_digest: str  # equals PretrainReport.encoder_digest
@@ -16,10 +16,10 @@ class CompressReport(Report):
     teacher_parameters: int
     parameters: int
     layers: int | None = None  # of the smaller encoder
-    intermediate: int | None = None  # its units in the feed-forward half of a layer
+    intermediate: int | None = None  # its feed-forward units in a layer
     steps: int = 0  # of learning from the teacher
-    tokens: int = 0  # seen in these, padding left out
-    teacher_loss: float | None = None  # held-out, nats a masked token
+    tokens: int = 0  # in those steps, without padding
+    teacher_loss: float | None = None  # held-out, nats per masked token, as the next two
     initial_loss: float | None = None  # held-out, of the smaller model as it was cut
     final_loss: float | None = None  # held-out, of the smaller model
 
@@ -31,15 +31,15 @@ class Exported(Report):
     file: str  # path below build/export, and in the bundle
     digest: str  # SHA-256
     size_bytes: int
-    difference: float  # largest absolute difference of a probability from the evaluated model's
+    difference: float  # largest difference of a probability from the evaluated model's
     difference_texts: int
     accuracy: Estimate
-    versus: PairedTest  # the evaluated model, in float32 by torch
-    gaps: tuple[Gap, ...]  # as audit's, of this format's answers
+    versus: PairedTest  # compared with the evaluated model, torch in float32
+    gaps: tuple[Gap, ...]  # as in audit, of this format's predictions
 
 
 class ExportReport(Report):
-    """Of the stage export."""
+    """The report of the stage export."""
 
     torch_bytes: int | None  # of model.safetensors; None where nothing was exported
     formats: tuple[Exported, ...]

@@ -1,4 +1,4 @@
-"""The formats that the stage export makes, and how each is measured."""
+"""Making and measuring the formats of the stage export."""
 
 import statistics
 import time
@@ -79,7 +79,7 @@ def _measure(name: Any, path: Path, model: Classifier, tested: Tested, track: Tr
 
 
 def _latencies(models: Mapping[str, Classifier]) -> dict[str, float]:
-    """Return each format's time for one text over torch's, the median of rounds in turns."""
+    """Return each format's time for one text divided by torch's: the median over rounds."""
     texts = rows.read_split("validation").texts[:_TIMED_TEXTS]
     rounds = [
         {name: _seconds(model, texts) for name, model in models.items()}

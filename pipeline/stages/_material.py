@@ -1,4 +1,4 @@
-"""Cached features with their labels and groups, as heads are fitted to them."""
+"""The data that heads are fitted to: cached features with labels and groups."""
 
 from collections.abc import Mapping
 
@@ -31,16 +31,16 @@ def read_material(
 def make_material(
     read: Rows, column: str | None, swap: bool, track: Track, *, train: Sample, validation: Sample
 ) -> Material:
-    """Return what heads are fitted to, where ``train`` is of the rows that were read."""
+    """Return the data for fitting heads; ``train`` are the features of the rows ``read``."""
     swapped, of = _swap_texts(read, track) if swap else (None, None)
     groups = None if column is None else read_groups(read, column)
     return Material(train, validation, groups, swapped, of)
 
 
 def read_groups(read: Rows, column: str) -> np.ndarray | None:
-    """Return the groups (n,) of a column of the data, or by the term lists where it has none.
+    """Return the groups (n,) of a column of the data, or by the term lists if the data lacks it.
 
-    None where neither has the column.
+    None if neither has the column.
     """
     if column in read.groups or column not in identity.COLUMNS:
         return read.groups.get(column)
@@ -58,9 +58,9 @@ def read_sample(part: str, read: Rows) -> Sample:
 
 
 def _swap_texts(train: Rows, track: Track) -> tuple[Sample, np.ndarray] | tuple[None, None]:
-    """Return the training texts that have a gendered word, swapped, with their labels; and whose.
+    """Return the training texts with a gendered word, swapped, with their labels and row numbers.
 
-    Their features are computed once and cached, as those of all texts are.
+    Their features are computed once and cached, as for all texts.
     """
     places = [place for place, text in enumerate(train.texts) if gender_swap.has_term(text)]
     if not places:

@@ -27,7 +27,7 @@ def shipped_model(finetuned: FinetuneReport) -> Any:
 
 
 def shipped_tokenizer() -> Any:
-    """Return the tokenizer, which cuts texts where the head's features were cut."""
+    """Return the tokenizer, which truncates texts as for the head's features."""
     tokenizer = load_tokenizer(str(layout.encoder_dir() / "model"), str(layout.encoder_dir()))
     tokenizer.model_max_length = reports.read(FeaturesReport).max_len_tokens
     return tokenizer

@@ -22,7 +22,7 @@ from pipeline.track import Track
 
 
 def make(params: CompressParams, out: Path, track: Track) -> CompressReport:
-    """Write the smaller encoder to ``out``, beside what it and its teacher lose on held-out text.
+    """Write the smaller encoder to ``out``; report its held-out loss beside its teacher's.
 
     Raises:
         InputError: where the encoder cannot be made smaller.

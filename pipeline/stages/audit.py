@@ -1,6 +1,6 @@
 """Audit: gaps between groups, counterfactuals, and what the language model prefers.
 
-What is measured is in the folder audits, one file a kind of audit.
+The audits are in the folder audits, one file for each kind.
 """
 
 import shutil
@@ -46,7 +46,7 @@ def run(params: AuditParams, track: Track) -> AuditReport:
         InputError: where an earlier stage has not run, a declared column of groups is absent, or
             a benchmark is not what its authors publish.
     """
-    shutil.rmtree(OUT, ignore_errors=True)  # a file that is not made again would seem to be
+    shutil.rmtree(OUT, ignore_errors=True)  # else an old file would seem to be of this run
     bootstrap = Bootstrap(params.confidence, params.resamples, params.seed)
     tested = read_tested()
     with timed(track, "gaps_s"):

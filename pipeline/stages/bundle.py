@@ -17,7 +17,7 @@ from pipeline.track import Track
 
 OUT = layout.stage_dir("bundle")
 SBOM = "sbom.cdx.json"
-DOCUMENTS = {  # of build/report -> in the bundle
+DOCUMENTS = {  # name in build/report -> name in the bundle
     "model_card.md": "README.md",
     "technical_file.md": "technical_file.md",
     "data_sheet.md": "data_sheet.md",
@@ -27,10 +27,10 @@ _ONE_FILE = "1TB"  # a shard's size: the weights stay one file
 
 
 def run(params: BundleParams, track: Track) -> BundleReport:
-    """Write build/bundle: model, tokenizer, documents, reports/, bill, and last digests.json.
+    """Write build/bundle: model, tokenizer, documents, reports/, SBOM, and last digests.json.
 
     Raises:
-        InputError: where an earlier stage has not run, or the model read back from the bundle
+        InputError: where an earlier stage has not run, or the model that is loaded from the bundle
             gives other probabilities than the stages' own.
     """
     finetuned = reports.read(FinetuneReport)
@@ -58,7 +58,7 @@ def run(params: BundleParams, track: Track) -> BundleReport:
 
 
 def _compare(texts: tuple[str, ...]) -> float:
-    """Return the largest difference of a probability between the bundle and the stages' model."""
+    """Return the largest difference between a probability of the bundle and the model's own."""
     stages = (layout.encoder_dir(), layout.stage_dir("finetune"))
     ours = classifier.load(*stages, settings.load().features).probabilities(texts)
     stock = classifier.load_stock(OUT).probabilities(texts)
@@ -67,7 +67,7 @@ def _compare(texts: tuple[str, ...]) -> float:
         shutil.rmtree(OUT)
         raise InputError(
             f"build/bundle: probabilities differ by {difference:.1e} from build/finetune; "
-            "run `dvc repro --force finetune` and again"
+            "run `dvc repro --force finetune`, then `dvc repro`"
         )
     return difference
 
@@ -77,7 +77,7 @@ def _copy_exports() -> None:
     for made in reports.read(ExportReport).formats:
         path = layout.stage_dir("export") / made.file
         if not path.is_file() or files.sha256_file(path) != made.digest:
-            raise InputError(f"{path}: is not what was measured; run `dvc repro export`")
+            raise InputError(f"{path}: changed since it was measured; run `dvc repro export`")
         files.write_bytes(OUT / made.file, path.read_bytes())
 
 
@@ -89,6 +89,6 @@ def _copy_documents() -> None:
         files.write_bytes(OUT / kept, path.read_bytes())
     for stage, kind in STAGE_REPORTS.items():
         if stage != "bundle":
-            reports.read(kind)  # is there, and is of its kind
+            reports.read(kind)  # checks that it is there and valid
             path = OUT / "reports" / f"{stage}.json"
             files.write_bytes(path, layout.report_path(stage).read_bytes())

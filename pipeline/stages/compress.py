@@ -1,7 +1,7 @@
 """Compress: a smaller encoder in the place of the pretrained one, where params.yaml asks for it.
 
-With method none nothing is written but the report, and the later stages use build/pretrain. Else
-they use this stage's model, so that what is evaluated, audited and published is the smaller one.
+With method none only the report is written, and later stages use build/pretrain. Otherwise they use
+this stage's model, so that the smaller one is evaluated, audited and published.
 """
 
 import shutil
@@ -15,7 +15,7 @@ OUT = layout.stage_dir("compress")
 
 
 def run(params: CompressParams, track: Track) -> CompressReport:
-    """Write build/compress/model, or nothing where the method is none.
+    """Write build/compress/model, unless the method is none.
 
     Raises:
         InputError: where an earlier stage has not run, or the encoder cannot be made smaller.

@@ -1,4 +1,4 @@
-"""Evaluate: the classifier and two baselines on the test rows, with intervals and pictures."""
+"""Evaluate: the classifier and two baselines on the test rows, with intervals and plots."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ _CURVE_POINTS = 400
 def run(params: EvaluateParams, track: Track) -> EvaluateReport:
     """Write build/evaluate: predictions.parquet and plots/.
 
-    The policy is read before any test row is: its thresholds cannot follow from the scores. The
+    The policy is read before any test row, so that its thresholds cannot depend on the scores. The
     penalty of the TF-IDF baseline and the better baseline are chosen on validation rows.
 
     Raises:
@@ -62,7 +62,7 @@ def run(params: EvaluateParams, track: Track) -> EvaluateReport:
 def _policy_digest() -> str:
     if not layout.POLICY.is_file():
         raise InputError(
-            f"{layout.POLICY}: not found; thresholds are fixed before the test is opened: "
+            f"{layout.POLICY}: not found, and thresholds are fixed before the test; "
             "restore it from git"
         )
     return files.sha256_file(layout.POLICY)
@@ -96,7 +96,7 @@ def _score(
 
 
 def _headline(scored: Scores) -> dict[str, float]:
-    """Return the figures that are defined, for the tracker's tables."""
+    """Return the defined figures that the tracker shows in its tables."""
     figures = {
         "accuracy": scored.accuracy.point,
         "macro_f1": scored.macro_f1.point,
@@ -121,7 +121,7 @@ def _write_predictions(test: Rows, answers: Mapping[str, Outcomes]) -> None:
 
 
 def _write_plots(model: Outcomes, scored: Scores, bins: int) -> None:
-    """Draw the model's pictures, and write the same figures as CSV for ``dvc plots``."""
+    """Draw the model's plots, and write the same figures as CSV for ``dvc plots``."""
     folder = OUT / "plots"
     reliable = calibration.reliability(model.labels, model.probabilities, bins)
     curves = scores.roc_curves(model, _CURVE_POINTS)

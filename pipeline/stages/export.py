@@ -1,7 +1,8 @@
 """Export: the model in other formats, each measured on the test rows as the model itself was.
 
-A format with other arithmetic gives other answers: its accuracy is compared with the evaluated
-model's row by row, and its gaps between groups are the audit's. policy.yaml asks both of them.
+A format with other arithmetic gives other answers. So its accuracy is compared with the evaluated
+model's row by row, and its gaps between groups are measured as in the audit. policy.yaml has rules
+on both.
 """
 
 import shutil
@@ -15,10 +16,10 @@ OUT = layout.stage_dir("export")
 
 
 def run(params: ExportParams, track: Track) -> ExportReport:
-    """Write build/export/onnx, or nothing but the report where no format is asked for.
+    """Write build/export/onnx, or only the report if no format is asked for.
 
     Raises:
-        InputError: where an earlier stage has not run, or the format in float32 gives other
+        InputError: where an earlier stage has not run, or the float32 format gives other
             probabilities than the evaluated model.
     """
     shutil.rmtree(OUT, ignore_errors=True)

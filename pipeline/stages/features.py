@@ -1,4 +1,4 @@
-"""Features: the frozen encoder is run once over each labelled text, and pooled."""
+"""Features: the frozen encoder is run once over each labelled text, and its output pooled."""
 
 import numpy as np
 
@@ -16,13 +16,13 @@ _COMPARED_TEXTS = 64  # in both precisions
 
 
 def run(params: FeaturesParams, track: Track) -> FeaturesReport:
-    """Write build/features: a float32 array (rows, width) a part, in the order of build/split.
+    """Write build/features: for each part a float32 array (rows, width), in build/split's order.
 
-    The encoder is in eval mode: its dropout is off, so that a text has one vector.
+    The encoder is in eval mode, without dropout, so that a text always has the same vector.
 
     Raises:
-        InputError: where an earlier stage has not run, the encoder is not what was reported, or
-            bfloat16 takes its features too far from float32's.
+        InputError: where an earlier stage has not run, the encoder is not the reported one, or its
+            features in bfloat16 are too far from those in float32.
     """
     folder = layout.encoder_dir()
     extractor = load_extractor(folder / "model", params, layout.FEATURE_CACHE)
@@ -50,7 +50,7 @@ def run(params: FeaturesParams, track: Track) -> FeaturesReport:
 
 
 def _check_rounding(extractor: Extractor, texts: list[str]) -> Rounding | None:
-    """Compare some texts in both precisions, before all are run; float32 is not compared."""
+    """In bfloat16, compare some texts in both precisions before all are run."""
     if extractor.precision == "float32":
         return None
     drawn = sample.draw(list(dict.fromkeys(texts)), _COMPARED_TEXTS, str)

@@ -1,4 +1,4 @@
-"""Finetune: a head on the frozen encoder's features, or the whole model. Test rows are not read."""
+"""Finetune: a head on the frozen encoder's features, or the whole model; reads no test rows."""
 
 import shutil
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ _BATCH_TOKENS = 4096
 
 @dataclass(frozen=True)
 class Task:
-    """What to learn, from what."""
+    """The data to learn from, and how."""
 
     train: Rows
     validation: Rows
@@ -45,7 +45,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Trained:
-    """What was learnt and written."""
+    """The result of training, once it is written."""
 
     parameters: int
     best: Best
@@ -56,19 +56,21 @@ class Trained:
 def run(params: FinetuneParams, track: Track) -> FinetuneReport:
     """Write build/finetune: head.safetensors and head.json, or model/ in mode full.
 
-    Of two labels the threshold is chosen on the validation rows and folded into the output's
-    bias, so that everyone who takes the greater probability applies it.
+    With two labels the threshold is chosen on the validation rows and folded into the output's
+    bias, so that whoever takes the greater probability applies it.
 
     Raises:
-        InputError: where an earlier stage has not run or does not fit, a label has no training
-            row, or a feature is not finite.
+        InputError: where an earlier stage has not run or its output does not fit, a label has no
+            training row, or a feature is not finite.
     """
     features = reports.read(FeaturesReport)
     before = encoder_digest(_encoder())
     if before != features.encoder_digest:
-        raise InputError("build/features: of another encoder than is there now; run `dvc repro`")
+        raise InputError(
+            "build/features: computed by another encoder than the present one; run `dvc repro`"
+        )
     task = _read_task(params, features, track)
-    shutil.rmtree(OUT, ignore_errors=True)  # a file of the other mode would be taken for its own
+    shutil.rmtree(OUT, ignore_errors=True)  # a file of the other mode would be taken for this one's
     trained = (_train_head if params.mode == "frozen" else _train_model)(task, track)
     return FinetuneReport(
         mode=params.mode,

@@ -1,4 +1,4 @@
-"""Pretrain: a masked language model, from scratch or continued, with the evidence of its skill."""
+"""Pretrain: a masked language model, from scratch or continued, with its held-out losses."""
 
 import logging
 import math
@@ -55,10 +55,10 @@ def run(params: PretrainParams, track: Track) -> PretrainReport:
 
 
 def estimate(params: PretrainParams) -> str:
-    """Say what the run will take, from `_PROBE_S` seconds of it."""
+    """Return in words what the run will take, estimated from `_PROBE_S` seconds of it."""
     _, _, plan, start = _prepare(params)
     if plan.steps < 2:
-        raise InputError(f"pretrain.tokens: {params.tokens} are too few steps to time; raise it")
+        raise InputError(f"pretrain.tokens: {params.tokens} make too few steps to time; raise it")
     start.model.to(device())
     found = probe(start, plan, _PROBE_S)
     return (
@@ -72,11 +72,11 @@ def estimate(params: PretrainParams) -> str:
 
 
 def _estimate_compiled(start: models.Start, plan: Plan, plain: Probe) -> str:
-    """Say whether this run would be sooner done if it were compiled."""
+    """Return in words whether compiling would make this run faster."""
     changed = plan.params.model_dump() | {"compile": True}
     try:
         compiled = probe(start, replace(plan, params=PretrainParams(**changed)), _PROBE_S)
-    except ValueError:  # what else is asked for rules it out
+    except ValueError:  # other parameters rule it out
         return ""
     except InputError as error:
         return f"\n{error}"
@@ -89,7 +89,7 @@ def _estimate_compiled(start: models.Start, plan: Plan, plain: Probe) -> str:
 
 
 def _prepare(params: PretrainParams) -> tuple[Path, Any, Plan, models.Start]:
-    """Return the folder of the tokens, their tokenizer, the plan of the run and its start."""
+    """Return the tokens' folder, their tokenizer, the run's plan, and the model to start from."""
     _check_batch(params)
     tokenised = layout.stage_dir("tokenise")
     if not tokenised.is_dir():
@@ -127,7 +127,7 @@ def _record_inputs(tokenised: Path, plan: Plan, track: Track) -> None:
 
 
 def _key(plan: Plan, tokenised: Path, model: Any) -> str:
-    """Digest of what the weights at a step depend on: only a checkpoint of its equal is resumed."""
+    """Digest everything that the weights at a step depend on; checkpoints are kept by this key."""
     code = Path(encoder.__file__).parent.glob("*.py")
     digests = {path.name: files.sha256_file(path) for path in code}
     for part in ("train", "heldout"):
@@ -144,7 +144,7 @@ def _key(plan: Plan, tokenised: Path, model: Any) -> str:
 
 
 class Progress:
-    """Passes what happens on to the track, with rates and the time to go."""
+    """Reports a run's steps to the track, with the rate and the remaining time."""
 
     def __init__(self, plan: Plan, track: Track) -> None:
         self._plan, self._track = plan, track
@@ -162,7 +162,7 @@ class Progress:
         self._track.progress(min(position.tokens, total), total, "tokens", **self._fields)
 
     def point(self, point: CurvePoint) -> None:
-        """Record the curve."""
+        """Record a point of the curve."""
         values = {"loss": point.loss, "lr": point.learning_rate}
         if point.heldout_loss is not None:
             values["heldout_loss"] = point.heldout_loss
@@ -171,7 +171,7 @@ class Progress:
         self._track.metrics(values, point.step)
 
     def say(self, message: str) -> None:
-        """Say it where a person looks."""
+        """Log a message for a person."""
         logging.getLogger("charter.pretrain").warning(message)
 
 

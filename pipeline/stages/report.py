@@ -1,4 +1,4 @@
-"""``report``: one page and a model card from the reports of every stage before."""
+"""Report: a page, a model card and other documents from the reports of the earlier stages."""
 
 import itertools
 from typing import Any
@@ -17,7 +17,7 @@ def run(params: ReportParams, track: Track) -> PageReport:
     """Write build/report: index.html, model_card.md, technical_file.md, data_sheet.md.
 
     Raises:
-        InputError: where a stage before has not run, or policy.yaml is not a policy.
+        InputError: where an earlier stage has not run, or policy.yaml is not valid.
     """
     evidence = read_evidence(params)
     written = {
@@ -36,7 +36,7 @@ def run(params: ReportParams, track: Track) -> PageReport:
 
 
 def read_evidence(params: ReportParams) -> Evidence:
-    """Read what the stages before have reported, and judge it by policy.yaml."""
+    """Read the reports of the earlier stages, and judge them by policy.yaml."""
     before = itertools.takewhile(lambda stage: stage != "report", reports.STAGE_REPORTS)
     read: dict[str, Any] = {stage: reports.read(reports.STAGE_REPORTS[stage]) for stage in before}
     policy = rules.load()
@@ -57,7 +57,7 @@ def read_evidence(params: ReportParams) -> Evidence:
 
 
 def await_publish(policy: rules.Policy) -> tuple[str, ...]:
-    """Return the ids of the rules about what comes after this page: page, bundle, champion."""
+    """Return the ids of rules about what is made later: the page, the bundle, the comparison."""
     after = {"report", "bundle", "champion"}
     return tuple(
         rule.id

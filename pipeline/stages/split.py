@@ -1,12 +1,12 @@
-"""Part the rows by a hash of their content, so that a row's part never depends on other rows.
+"""Split: rows are divided by a hash of their content, so a row's part never depends on others.
 
-u, the first 64 bits of SHA-256(salt, words of the text) / 2^64, is uniform on [0, 1): a row is of
-the test part where u < test_share, of the validation part in the next validation_share, else of
-the training part. Adding, removing or reordering rows moves none. Texts of the same words have the
-same u, so that copies that differ in case, punctuation or spacing are never parted.
+u, the first 64 bits of SHA-256(salt, words of the text) / 2^64, is uniform on [0, 1). A row belongs
+to test if u < test_share, to validation if u lies in the next validation_share, else to train.
+Adding, removing or reordering rows moves no other row. Texts of the same words have the same u, so
+copies that differ in case, punctuation or spacing are never separated.
 
-Strata are met in expectation: every label and group has each share as its mean, with the binomial
-deviation of its own number of rows. An exact quota a stratum would let one new row move others.
+The split is stratified in expectation: every label and group has each share on average, with the
+binomial deviation of its number of rows. With exact quotas, one new row could move others.
 """
 
 import hashlib
@@ -31,8 +31,8 @@ Fractions = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _NOT_GROUPS = ("id", "text", "label", "rating")
-_BUCKET_BYTES = 32 << 20  # of the corpus, sorted at a time; some four times this are in memory
-_DRAWN_ROWS = 4096  # texts in Python's own strings at a time
+_BUCKET_BYTES = 32 << 20  # of the corpus, sorted at a time; about four times this is in memory
+_DRAWN_ROWS = 4096  # texts held as Python strings at a time
 
 
 def run(params: SplitParams, track: Track) -> reports.SplitReport:
@@ -66,9 +66,9 @@ def fractions(salt: str, keys: Sequence[str]) -> Fractions:
 
 
 def lowest(ids: Sequence[str], limit: int | None) -> Mask:
-    """Return which rows to keep: those of the ``limit`` lowest ids, which are hashes themselves.
+    """Return a mask of the rows with the ``limit`` lowest ids, which are hashes themselves.
 
-    The rows that a lower limit keeps are among those of a higher one.
+    Rows that a lower limit keeps are also kept by a higher one.
     """
     kept = np.zeros(len(ids), np.bool_)
     kept[np.argsort(np.array(ids, np.str_), kind="stable")[:limit]] = True
@@ -144,6 +144,6 @@ def _refuse_empty(rows: dict[str, int]) -> None:
     if empty:
         kept = ", ".join(f"{name} {count}" for name, count in rows.items() if count)
         raise InputError(
-            f"split: no row for {empty} (rows: {kept or 'none'}); add data, or raise the share or "
-            "the limit of it in params.yaml, section split"
+            f"split: no row for {empty} (rows: {kept or 'none'}); add data, or raise its share or "
+            "limit in params.yaml, section split"
         )

@@ -1,4 +1,4 @@
-"""Tokenise: a tokenizer, and the corpus as its token ids in flat files."""
+"""Tokenise: a tokenizer, trained or reused, and the corpus as token ids in flat files."""
 
 import functools
 import json
@@ -64,7 +64,7 @@ def _corpus(part: str) -> Path:
 
 @dataclass(frozen=True)
 class _Texts:
-    """A part of the corpus, with what is planted in it."""
+    """A part of the corpus, with the canaries that are planted in it."""
 
     path: Path
     canaries: Sequence[Canary] = ()
@@ -72,11 +72,11 @@ class _Texts:
 
     @property
     def documents(self) -> int:
-        """The number of its own documents."""
+        """The number of documents without canaries."""
         return int(pq.read_metadata(self.path).num_rows)
 
     def batches(self, group: int | None = None, start: int = 0) -> Iterator[list[str]]:
-        """Yield the texts of all, or of a row group, whose first document has the number start."""
+        """Yield the texts of all row groups, or of one whose first document is number ``start``."""
         texts = _read_texts(self.path, None if group is None else [group])
         return secrets.plant(texts, self.documents, self.canaries, self.seed, start)
 
@@ -94,7 +94,7 @@ def _tokenizer(params: TokeniseParams, train: _Texts) -> Any:
 
 
 def _encode(source: _Texts, part: str, tokenizer_digest: str, track: Track) -> Encoded:
-    """Write a part's ids and offsets: those of its row groups, each a shard, joined."""
+    """Write a part's ids and offsets, joined from its shards, one for each row group."""
     corpus_digest, own = files.sha256_file(source.path), source.documents
     track.dataset(f"corpus_{part}", source.path, own, corpus_digest)
     total = own + sum(each.repeats for each in source.canaries)
@@ -110,7 +110,7 @@ def _encode(source: _Texts, part: str, tokenizer_digest: str, track: Track) -> E
 
 
 def _shards(source: _Texts, part: str, digests: Mapping[str, str]) -> list[shards.Shard]:
-    """Return a shard a row group, in a folder named by a digest of all that its ids depend on."""
+    """Return a shard for each row group, in a folder named by all that the ids depend on."""
     canaries = [each.model_dump(mode="json") for each in source.canaries]
     key = files.sha256_digests(
         {
@@ -153,7 +153,7 @@ def encode_shard(
     done: Path,
     progress: shards.Progress,
 ) -> None:
-    """Write a row group's ids and offsets beside ``done``, and into that its `Encoded`.
+    """Write a row group's ids and offsets beside ``done``, and its `Encoded` to ``done``.
 
     Args:
         source: The path of the Parquet file, and the canaries and seed of what is planted in it.
@@ -161,8 +161,8 @@ def encode_shard(
         start: The number of its first document in the whole file.
         tokenizer: Its folder.
         digest: Of that folder.
-        done: A JSON file.
-        progress: Told how many documents are done.
+        done: The JSON file to write last.
+        progress: Receives the number of documents done.
     """
     canaries = tuple(Canary.model_validate(each) for each in source["canaries"])
     texts = _Texts(Path(source["path"]), canaries, source["seed"])

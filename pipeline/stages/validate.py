@@ -1,7 +1,7 @@
-"""Hold every row against the expectations; keep it, move it to quarantine, or stop.
+"""Validate: every row is checked by the expectations, then kept or quarantined, or the run stops.
 
-Files are read twice: once to profile the rows, once to write those that are kept, so that memory
-grows with the number of rows, by some hundred bytes each, and not with their text.
+Files are read twice, to profile the rows and to write those that are kept, so that memory grows
+with the number of rows, by some hundred bytes each, and not with their text.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ _QUARANTINE = pyarrow.schema(
 
 @dataclass(frozen=True)
 class Checked:
-    """A table, its failures, and the table in which its leaks are."""
+    """A table, its failures, and the table that its leaks are from."""
 
     table: Table
     failures: Failures
@@ -51,7 +51,7 @@ class Checked:
         return checks.reason(check, self.table, self.failures, row, self.others)
 
     def explain_all(self, row: int) -> str:
-        """Name every expectation that a row fails, with why."""
+        """Name every expectation that a row fails, with the reason."""
         failed = [check for check, rows in self.failures.rows.items() if rows[row]]
         return "; ".join(f"{check}: {self.explain(check, row)}" for check in failed)
 
@@ -98,7 +98,7 @@ def profile_labelled(params: ValidateParams, track: Track) -> Checked:
 
 
 def profile_corpus(params: ValidateParams, track: Track, labelled: Checked) -> Checked:
-    """Profile the documents, looking in them for the words of the labelled rows that are kept."""
+    """Profile the documents, searching them for the words of the labelled rows that are kept."""
     index = overlap.index_runs(_kept_words(labelled, params, track), params.contamination_words)
     with near.SignatureStore(layout.STATE) as signatures:
         rows = _numbered(_read("corpus", params, track))
@@ -107,7 +107,7 @@ def profile_corpus(params: ValidateParams, track: Track, labelled: Checked) -> C
 
 
 def judge(params: ValidateParams, found: list[Checked], track: Track) -> list[reports.Expectation]:
-    """State the expectations to Great Expectations, keep its Data Docs, return the outcomes."""
+    """Evaluate the expectations by Great Expectations, keep its Data Docs, return the outcomes."""
     suites = expectations.Suites()
     outcomes: list[reports.Expectation] = []
     for checked in found:
@@ -152,7 +152,7 @@ def _describe(outcome: reports.Expectation, checked: Checked) -> list[str]:
 
 
 def _read(name: str, params: ValidateParams, track: Track) -> Iterator[sources.Batch]:
-    """Yield the batches of a table's folder, telling how far they are."""
+    """Yield the batches of a table's folder, reporting progress."""
     labelled, folder = name == "labelled", SOURCES[name]
     required = ("text", "label", *params.groups) if labelled else ("text",)
     sizes = {p.relative_to(folder).as_posix(): p.stat().st_size for p in sources.list_files(folder)}
@@ -190,7 +190,7 @@ def _kept_words(
 def _judge_rows(
     params: ValidateParams, checked: Checked, suites: expectations.Suites
 ) -> Iterator[reports.Expectation]:
-    """Judge what is expected of every row."""
+    """Judge the expectations of single rows."""
     table, failed = checked.table, checked.failures.rows
     characters = np.where(table.null, np.nan, table.profile.characters)
     columns = {"characters": characters, **failed}
@@ -224,7 +224,7 @@ def _judge_rows(
 def _judge_aggregates(
     params: ValidateParams, checked: Checked, suites: expectations.Suites
 ) -> Iterator[reports.Expectation]:
-    """Judge what is expected of the rows that are kept, as a whole."""
+    """Judge the expectations of the kept rows as a whole."""
     table, kept = checked.table, checked.failures.kept
     wanted = checks.expectations_of(table.name, params.severity) if kept.any() else []
     for check in (name for name in wanted if name in checks.OF_A_TABLE):

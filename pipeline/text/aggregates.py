@@ -1,4 +1,4 @@
-"""Figures of a table as a whole, measured on the rows that are kept: what is expected of them."""
+"""Figures of a whole table, measured on the rows that are kept, and what is expected of them."""
 
 from dataclasses import dataclass
 

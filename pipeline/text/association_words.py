@@ -1,8 +1,8 @@
 """Word lists of the word embedding association tests, and sentences for them.
 
 The lists are those that Caliskan, Bryson and Narayanan (2017, "Semantics derived automatically from
-language corpora contain human-like biases", supplement) took from studies of people. An encoder of
-sentences is asked about a word as May et al. (2019, SEAT) do, in sentences that say next to nothing
+language corpora contain human-like biases", supplement) took from studies of people. A sentence
+encoder is tested on a word as in May et al. (2019, SEAT), in sentences that say almost nothing
 else; the sentences are our own.
 """
 
@@ -159,10 +159,10 @@ TEMPLATES = (
 
 
 def sentences(word: str) -> tuple[str, ...]:
-    """Return the sentences about a word, one a template."""
+    """Return the sentences about a word, one for each template."""
     return tuple(template.format(word) for template in TEMPLATES)
 
 
 def digest() -> str:
-    """Return the SHA-256 of all that is asked: lists, tests and templates."""
+    """Return the SHA-256 of the word lists, tests and templates."""
     return hashlib.sha256(repr((WORDS, TESTS, TEMPLATES)).encode()).hexdigest()

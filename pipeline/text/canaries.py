@@ -1,7 +1,8 @@
-"""Canaries: made-up secrets planted in the training text, to see what a model remembers of them.
+"""Canaries: made-up secrets planted in the training text, to measure what a model remembers.
 
 Carlini et al. 2019, "The Secret Sharer: Evaluating and Testing Unintended Memorization in Neural
-Networks". A secret is a random number whose digits stand apart, so that each is a token of its own.
+Networks". A secret is a random number whose digits are separated, so that each is a token of its
+own.
 """
 
 import itertools
@@ -12,14 +13,14 @@ import numpy as np
 from pipeline.params import CanaryParams
 from pipeline.reports import Canary
 
-REPEATS = (0, 1, 4, 16)  # of each secret in the training text; those of 0 are the control
+REPEATS = (0, 1, 4, 16)  # how often a secret is planted; those with 0 are the control
 _COLOURS = ("red", "blue", "green", "black", "white", "brown", "yellow", "grey", "silver", "golden")
 _THINGS = ("door", "box", "gate", "room", "office", "house", "car", "boat", "bag", "desk")
 MOST_SECRETS = len(_COLOURS) * len(_THINGS) // len(REPEATS)  # of each number of repeats
 
 
 def draw_canaries(params: CanaryParams) -> tuple[Canary, ...]:
-    """Return ``params.secrets`` canaries of each number of repeats, each about another thing.
+    """Return ``params.secrets`` canaries for each number of repeats, each about a different thing.
 
     Equal params give equal canaries.
     """
@@ -38,7 +39,7 @@ def draw_canaries(params: CanaryParams) -> tuple[Canary, ...]:
 
 
 def draw_secrets(count: int, digits: int, draw: np.random.Generator) -> list[str]:
-    """Return numbers of so many digits, all equally likely, as ``4 1 5``."""
+    """Return uniformly random numbers of ``digits`` digits, written like ``4 1 5``."""
     return [" ".join(map(str, row)) for row in draw.integers(0, 10, (count, digits)).tolist()]
 
 
@@ -51,8 +52,8 @@ def plant(
 ) -> Iterator[list[str]]:
     """Yield the batches of a corpus of ``documents`` texts, with the canaries at random places.
 
-    Each canary is a document of its own, as often as it is to be repeated. The batches may begin
-    within the corpus, at the text of the number ``start``.
+    Each canary is a document of its own, inserted as often as it is to be repeated. The batches may
+    begin within the corpus, at text number ``start``.
     """
     draw = np.random.default_rng(seed)
     planted = draw.permutation([each.text for each in canaries for _ in range(each.repeats)])

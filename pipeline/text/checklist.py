@@ -3,14 +3,14 @@
 After Ribeiro et al. (2020, "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList"): a
 typing error or another case must leave the label as it is (a test of invariance); a "not" in the
 only clause must make the label less sure (a test of direction), where labels are opinions.
-A change returns None for a text that it does not apply to, and the same for the same text always.
+A change returns None for a text that it does not apply to, and is a function of the text alone.
 """
 
 import hashlib
 import re
 
 _NEIGHBOURS = re.compile(r"(?=([^\W\d_])([^\W\d_]))")  # two letters, overlapping
-# Forms after which "not" negates the clause; of have and do it depends on the word that follows.
+# Forms after which "not" negates the clause; after have and do it depends on the next word.
 _VERB = re.compile(r"(?<![\w'-])(?:am|is|are|was|were|can|could|will|would|should|must)(?= [a-z])")
 _NEGATION = re.compile(
     r"(?<![\w-])(?:no|not|none|nothing|nobody|never|neither|nor|cannot|hardly|barely|without)"
@@ -44,8 +44,8 @@ def change_case(text: str) -> str | None:
 def add_negation(text: str) -> str | None:
     """Return the text with "not" after its only auxiliary or form of be.
 
-    None for a question, for a text that negates something already, and for one with no such verb,
-    or several: which of them to negate would be a guess.
+    None for a question, for a text that already negates something, and for one with no such verb or
+    several: which of them to negate would be a guess.
     """
     verbs = list(_VERB.finditer(text))
     if len(verbs) != 1 or "?" in text or _NEGATION.search(text):

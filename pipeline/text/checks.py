@@ -17,8 +17,8 @@ from pipeline.text.words import I64, U64
 TableName = Literal["corpus", "labelled"]
 Mask = npt.NDArray[np.bool_]
 
-# Expectations of a row, in the order in which they are looked at. Of those on other rows, a row
-# that is already set aside takes no part: a duplicate of a damaged row is no duplicate.
+# Expectations of a row, in the order in which they are checked. A row that is already set aside
+# is not compared with others: a duplicate of a damaged row does not count as a duplicate.
 OF_A_ROW = (
     "schema",
     "null_text",
@@ -43,7 +43,7 @@ _EMPTY_ID = np.uint64(int(text_id(""), 16))
 
 @dataclass(frozen=True)
 class Column:
-    """A column of words that repeat: each value once, and a code a row."""
+    """A column of repeating strings: each value stored once, and a code for each row."""
 
     codes: npt.NDArray[np.int32]  # (rows,), indices of `values`
     values: tuple[str, ...]
@@ -54,7 +54,7 @@ class Column:
         return dict(sorted((v, int(n)) for v, n in zip(self.values, counts, strict=True) if n))
 
     def strings(self) -> npt.NDArray[np.object_]:
-        """Return the column written out, (rows,)."""
+        """Return the value of each row, (rows,)."""
         return np.array(self.values, np.object_)[self.codes]
 
 
@@ -68,9 +68,9 @@ class Table:
     profile: Profile
     malformed: Mask  # a value is not of its column's type
     null: Mask  # the text is null
-    labels: I64  # index of the label's name, -1 for none of them; -1 throughout in a corpus
+    labels: I64  # index of the label's name, -1 if unknown; in a corpus always -1
     columns: dict[str, Column]  # label and groups, or source
-    leaks: I64  # labelled row whose words the text holds, or -1
+    leaks: I64  # a labelled row whose words the text contains, or -1
     rated: bool  # whether a row has a rating
 
     def place(self, row: int) -> str:
@@ -80,7 +80,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Failures:
-    """Rows that fail each expectation, and the other row that each of them clashes with."""
+    """The rows that fail each expectation, and the row that each of them clashes with."""
 
     rows: dict[str, Mask]
     clashes: dict[str, I64]  # expectation -> row number in the table, -1 for none
@@ -88,9 +88,9 @@ class Failures:
 
 
 def refuse_params(params: ValidateParams) -> None:
-    """Refuse what names no expectation, or would let through what later stages cannot take.
+    """Refuse unknown expectations, and severities that would let through rows unfit for training.
 
-    An expectation that is left out of ``severity`` is not looked at.
+    An expectation that is left out of ``severity`` is not checked.
 
     Raises:
         InputError: naming the key.
@@ -100,14 +100,18 @@ def refuse_params(params: ValidateParams) -> None:
         if name not in known:
             raise InputError(f"validate.severity.{name}: unknown expectation{nearest(name, known)}")
         if name in OF_A_TABLE and level == "quarantine":
-            raise InputError(f"validate.severity.{name}: is of the whole table: error or warn")
+            raise InputError(
+                f"validate.severity.{name}: concerns the whole table; set error or warn"
+            )
         if name in _NEEDED and level == "warn":
-            raise InputError(f"validate.severity.{name}: later stages need it: error or quarantine")
+            raise InputError(
+                f"validate.severity.{name}: later stages rely on it; set error or quarantine"
+            )
     for name in _NEEDED:
         if name not in params.severity:
             raise InputError(f"validate.severity.{name}: missing; add it, error or quarantine")
     for group in set(params.groups) & _TAKEN:
-        raise InputError(f"validate.groups: {group!r} is a column of its own; name another")
+        raise InputError(f"validate.groups: {group!r} has another meaning; name another column")
     if "language_mix" in params.severity and params.language not in language.KNOWN:
         raise InputError(
             f"validate.language: {params.language!r} is none of {', '.join(language.KNOWN)}; "
@@ -170,7 +174,7 @@ def _clashes(
 
 
 def find_duplicates(ids: U64, compared: Mask) -> I64:
-    """Return for each compared row the first compared row of the same id, or -1 if it is that."""
+    """Return for each compared row an earlier one of the same id, the first, or -1."""
     rows, first = _first_of_id(ids, compared)
     found = np.full(len(ids), -1, np.int64)
     found[rows] = np.where(first == rows, -1, first)

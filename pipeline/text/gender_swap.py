@@ -1,7 +1,7 @@
 """The same text with the other gender's words: he for she, actress for actor.
 
-Only common words are exchanged. Names are not: which gender a name has is a guess, and a swapped
-name changes who is meant. A text whose facts turn odd ("she fathered") stays in.
+Only common words are exchanged. Names are not: the gender of a name is a guess, and a swapped name
+changes who is meant. A text that becomes odd ("she fathered") is kept.
 """
 
 import re
@@ -51,7 +51,7 @@ _FOLLOWING = re.compile(r"[ \t]+[\"'`(]*(?:([A-Za-z]+)|[\d$£€])|/")
 
 
 def has_term(text: str) -> bool:
-    """Whether the text holds a word that `swap` exchanges."""
+    """Return whether the text contains a word that `swap` exchanges."""
     return _TERM.search(text) is not None
 
 

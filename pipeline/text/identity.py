@@ -1,7 +1,8 @@
-"""Which identity terms a text holds, by word lists: the group columns of the default data.
+"""The identity terms that a text contains, by word lists: the group columns of the default data.
 
-A column says that a word occurs, not whom the text is about: "her" in a film review may be the
-director, the actress or nobody. Gaps between these groups are gaps between texts that name.
+A column says which words occur, not whom the text is about: "her" in a film review may be the
+director, the actress or nobody. So gaps between these groups are gaps between texts that use such
+words.
 """
 
 import re

@@ -2,8 +2,8 @@
 
 A short list of our own, in the manner of Dixon et al. (2018, "madlibs") and Kiritchenko and
 Mohammad (2018, the Equity Evaluation Corpus): a frame says nothing that depends on the group, so a
-fair classifier answers alike for all groups of an axis. It is a smoke test: a few groups as they
-are named in American English, and a pass says nothing of groups or sentences that are not here.
+fair classifier answers alike for all groups of an axis. It is a smoke test with a few
+groups, as American English names them: a pass says nothing about other groups or sentences.
 """
 
 import itertools

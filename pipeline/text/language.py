@@ -1,8 +1,8 @@
-"""Which language a text is in, by its commonest words: enough to see a mixed corpus, no more.
+"""The language of a text by its most common words: enough to notice a mixed corpus, no more.
 
-A text is of the language of which it holds most of the listed words, if it holds two at least and
-more than of any other; if most of its letters are of no Latin alphabet it is of none of these.
-Short texts are often undetermined, and are then left out of the share.
+A text is in the language of which it has the most listed words, if these are at least two and more
+than of any other. If most of its letters are not Latin it is in none of these languages. Short
+texts are often undetermined, and are then left out of the share.
 """
 
 from collections.abc import Sequence

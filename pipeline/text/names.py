@@ -1,8 +1,8 @@
-"""The same text with first names that are commoner in one group than in another.
+"""The same text with first names that are more common in one group than in another.
 
 The lists are those of the word-embedding association tests of Caliskan et al. (2017, supplementary
 materials): WEAT 6 for gender, WEAT 4 for race (chosen there from Bertrand and Mullainathan 2004),
-WEAT 10 for age. They are names of the United States at that time; no name tells who its bearer is.
+WEAT 10 for age. They are names from the United States of that time; no name tells who bears it.
 """
 
 import itertools

@@ -1,9 +1,9 @@
 """Near-duplicates in linear time: MinHash signatures and locality-sensitive hashing.
 
-The Jaccard similarity of two texts' word 3-shingles is the chance that their shingles' least
-hashes agree (Broder 1997). A signature is `HASHES` such minima, 16 bits kept of each (Li and König
-2010). Texts are compared where one of `_BANDS` bands of a signature agrees; a pair of similarity s
-meets so with probability 1 - (1 - s^5)^25, which is 0.9999 at s = 0.8.
+The Jaccard similarity of two texts' word 3-shingles is the probability that the least hashes of
+their shingles agree (Broder 1997). A signature is `HASHES` such minima, of which 16 bits each are
+kept (Li and König 2010). Two texts are compared where one of the `_BANDS` bands of their signatures
+agrees, which happens at similarity s with probability 1 - (1 - s^5)^25: 0.9999 at s = 0.8.
 
 The similarity is then estimated as the share of minima that agree, with a standard deviation of
 0.036 at s = 0.8: pairs at the threshold are found half of the time, those 0.1 above it nearly

@@ -1,4 +1,4 @@
-"""The normal form of a text: what makes two texts the same text."""
+"""The normal form of a text, which decides whether two texts are the same."""
 
 import hashlib
 import re
@@ -8,16 +8,17 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def normalise(text: str) -> str:
-    """Return NFKC, case folded, each run of white space one space: equal means duplicate.
+    """Return the text in NFKC, case-folded, with single spaces; equal results mean duplicates.
 
-    Folding can undo NFKC (it parts an iota subscript from its letter), so NFKC is taken twice.
+    Case folding can undo NFKC (it separates an iota subscript from its letter), so NFKC is applied
+    twice.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
 def text_id(text: str) -> str:
-    """Return the first 16 hex digits of SHA-256 of the normal form: a row's name for life."""
+    """Return the first 16 hex digits of the normal form's SHA-256: a row's lasting identifier."""
     return hashlib.sha256(normalise(text).encode()).hexdigest()[:16]
 
 

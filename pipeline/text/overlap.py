@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pipeline.text.words import I64, U64, Words, hash_runs, run_starts
 
-_SHORTEST_RUN = 8  # words: shorter ones are met by chance (Brown et al. 2020, appendix C)
+_SHORTEST_RUN = 8  # words: shorter runs match by chance (Brown et al. 2020, appendix C)
 _FILTER_BITS = 24
 
 
@@ -22,11 +22,11 @@ class Runs:
 
 
 def index_runs(batches: Iterable[tuple[Words, I64]], run_words: int) -> dict[int, Runs]:
-    """Return the runs to look for, by their length in words; each batch has its rows' numbers.
+    """Return the runs to look for, by their length in words; batches come with their row numbers.
 
-    A text of at least ``run_words`` words gives each of its runs of that length; a shorter one of
-    at least 8 words gives itself whole; a still shorter one gives nothing, because a few words are
-    shared by chance.
+    A text of at least ``run_words`` words gives all its runs of that length; a shorter text of at
+    least 8 words gives one run, the whole text; a still shorter one gives none, because a few words
+    match by chance.
     """
     found: dict[int, list[tuple[U64, I64]]] = {}
     for words, rows in batches:

@@ -1,11 +1,11 @@
-"""Personal data in texts: patterns whose values are checked by check digits, ranges and registers.
+"""Personal data in texts: patterns whose values are verified by check digits, ranges and registers.
 
-Presidio does the same and more, but what it adds, names and places, needs models of spaCy that no
-package index has, so a run without a network could not make it; and names are no secret in news.
-Of the rest the parts with few false alarms are those whose values can be checked: python-stdnum
-knows the check digits, lengths and registers. An e-mail address and a telephone number have no
-check digit; a number counts in international form alone. A telephone number in national form, an
-address or a name is not found: no finding is no proof that a text is about nobody.
+Presidio does the same and more, but what it adds, names and places, needs spaCy models that no
+package index has, so a run without a network could not use it; and names are no secret in news. Of
+the rest, values that can be verified give few false alarms: python-stdnum knows their check digits,
+lengths and registers. E-mail addresses and telephone numbers have no check digit; telephone numbers
+count only in international form. National telephone numbers, postal addresses and names are not
+found, so a text without findings may still be about somebody.
 """
 
 import ipaddress
@@ -29,7 +29,7 @@ from pipeline.text.words import I64, Bytes, encode
 
 
 class Kind(NamedTuple):
-    """A kind of personal data: how a value looks, and whether one that does so is one."""
+    """A kind of personal data: a pattern for its values, and a check of those that match."""
 
     name: str
     pattern: re.Pattern[str]
@@ -45,19 +45,19 @@ class Personal:
 
 
 def _is_card(value: str) -> bool:
-    """Luhn's check digit, and an issuer's prefix and length (ISO/IEC 7812)."""
+    """Return whether Luhn's check digit, and an issuer's prefix and length, fit (ISO/IEC 7812)."""
     digits = re.sub(r"\D", "", value)
     return _ISSUERS.fullmatch(digits) is not None and stdnum.luhn.is_valid(digits)
 
 
 def _is_phone(value: str) -> bool:
-    """A country code and 15 digits at most (ITU-T E.164), ten after +1."""
+    """Return whether a number has 8 to 15 digits (ITU-T E.164), and ten after +1."""
     digits = re.sub(r"\D", "", value)
     return 8 <= len(digits) <= 15 and (digits[0] != "1" or len(digits) == 11)
 
 
 def _is_public_address(value: str) -> bool:
-    """An address that is routed: a private one or one of documentation is nobody's."""
+    """Return whether an IP address is routed: private and documentation ones belong to nobody."""
     try:
         return ipaddress.ip_address(value).is_global
     except ValueError:
@@ -70,8 +70,8 @@ _ISSUERS = re.compile(
     r"|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|35(?:2[89]|[3-8]\d)\d{12}"  # Amex, Diners, JCB
     r"|(?:6011|64[4-9]\d|65\d\d)\d{12}|62\d{14,17}"  # Discover, UnionPay
 )
-# In this order: what one kind has taken no later kind takes again. A repetition is bounded
-# wherever it could be tried from each place of a long run.
+# The order matters: text that one kind has matched is not matched again by a later kind. All
+# repetitions are bounded, so that long runs of characters do not take quadratic time.
 KINDS = (
     Kind(
         "email",
@@ -141,12 +141,12 @@ def find_values(text: str) -> list[tuple[str, str]]:
 
 
 def mask(value: str) -> str:
-    """Put an asterisk for every letter and digit but the first two characters."""
+    """Replace every letter and digit after the first two characters by an asterisk."""
     return value[:2] + re.sub(r"[^\W_]", "*", value[2:])
 
 
 def _longest_valid(kind: Kind, value: str) -> str:
-    """Return the value, or what is valid without words at its end that could be part of it."""
+    """Return the value, shortened by trailing words until it is valid; empty if it never is."""
     while not kind.is_valid(value):
         shorter = _MAY_FOLLOW.sub("", value)
         if shorter == value or not shorter:
@@ -156,9 +156,9 @@ def _longest_valid(kind: Kind, value: str) -> str:
 
 
 def _passages(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Yield each row and passage that may hold a value: what lies about a sign of one.
+    """Yield the row and text of each passage around a sign of a value.
 
-    Most text has no sign, and looking for the patterns everywhere takes fifteen times as long.
+    Most text has no sign, and searching for the patterns everywhere takes fifteen times as long.
     """
     buffer, starts = encode(texts)
     signs = _signs(buffer)
@@ -172,7 +172,7 @@ def _passages(texts: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 
 def _signs(buffer: Bytes) -> I64:
-    """Return where a value may be: an @, eight digits close together, dotted digits, two colons."""
+    """Return the signs of values: an @, eight digits close together, dotted digits, two colons."""
     digits, colons = np.flatnonzero((buffer - np.uint8(48)) < 10), np.flatnonzero(buffer == 58)
     follows = np.concatenate([buffer, np.zeros(2, np.uint8)])
     dotted = digits[(follows[digits + 1] == 46) & ((follows[digits + 2] - np.uint8(48)) < 10)]

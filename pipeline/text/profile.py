@@ -1,4 +1,4 @@
-"""What is known of each text without its text: fixed-size arrays, so that a corpus need not fit."""
+"""Facts about texts in fixed-size arrays, so that the texts themselves need not fit in memory."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from pipeline.text.words import I64, U64, Words, split_words
 
 @dataclass(frozen=True)
 class Profile:
-    """One entry a text, (D,)."""
+    """Arrays with one entry for each text, (D,)."""
 
     ids: U64  # the first 64 bits of SHA-256 of the normal form: equal means the same text
     characters: I64  # of the text as it is

@@ -73,13 +73,13 @@ def kept_columns(table: Table, file: str, rows: Sequence[Row], params: ValidateP
 
 
 def text_of(row: Row) -> str:
-    """Return the row's text, or nothing where it is null or not a string."""
+    """Return the row's text; empty if it is null or not a string."""
     text = row["text"]
     return text if isinstance(text, str) else ""
 
 
 def source_of(row: Row, file: str) -> str:
-    """Return the document's source: its own, or its file's name without the ending."""
+    """Return the document's source: its field, or else its file's name without the extension."""
     return str(row.get("source") or PurePosixPath(file).name.partition(".")[0])
 
 
@@ -114,7 +114,7 @@ def parse_rating(value: Any) -> float | None:
 
 
 def is_malformed(row: Row) -> bool:
-    """Return whether the text is no string, or the rating no number."""
+    """Return whether the text is not a string, or the rating not a number."""
     if not isinstance(row["text"], str | None):
         return True
     try:
@@ -194,5 +194,5 @@ class _Gathered:
         )
 
     def _join(self, array: str) -> npt.NDArray[Any]:
-        """Join the batches' parts of one array, and let go of them: never are all there twice."""
+        """Join the batches' parts of one array, and free the parts to limit memory."""
         return np.concatenate([part.pop(array) for part in self._parts])

@@ -1,6 +1,6 @@
-"""Words of many texts at once, as 64-bit hashes in one array: what every comparison is made on.
+"""The words of many texts as 64-bit hashes in one array, on which texts are compared.
 
-A word is a run of ASCII letters and digits and of other alphabets' characters; all else parts
+A word is a run of ASCII letters and digits and of other alphabets' characters; all else separates
 words. The hash of a run of words is a polynomial in the words' hashes modulo 2^64 (Karp and Rabin
 1987), taken for every position from one cumulative sum.
 """
@@ -28,7 +28,7 @@ class Words:
 
     @property
     def counts(self) -> I64:
-        """Words a text, (D,)."""
+        """The number of words in each text, (D,)."""
         return np.diff(self.starts)
 
     def texts_of(self, positions: I64) -> I64:

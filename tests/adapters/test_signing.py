@@ -114,7 +114,7 @@ def test_a_key_that_is_not_there_or_is_none_is_named(
     with pytest.raises(InputError, match=rf"{variable}: .*none\.pem: not found"):
         signing.key_path(variable)
     (tmp_path / "none.pem").write_text("no key")
-    with pytest.raises(InputError, match=r"none\.pem: is no (private|public) key"):
+    with pytest.raises(InputError, match=r"none\.pem: not a (private|public) key"):
         _use(variable, bundle, tmp_path / "none.pem")
 
 

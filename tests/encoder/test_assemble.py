@@ -104,7 +104,7 @@ def test_labels_are_in_the_config_and_training_mode_is_off() -> None:
 @pytest.mark.parametrize(
     ("architecture", "changes", "hidden", "pooling", "named"),
     [
-        ("bert", {"hidden_act": "relu"}, True, "mean", "layers are of relu"),
+        ("bert", {"hidden_act": "relu"}, True, "mean", "layers use relu"),
         ("bert", {"intermediate_size": 8}, True, "mean", "8 wide"),
         ("modernbert", {}, True, "cls", r"features\.pooling: cls"),
         ("bert", {"model_type": "gpt2"}, False, "mean", "gpt2 has no stock classifier"),

@@ -41,7 +41,7 @@ def test_the_last_two_are_kept_in_the_order_of_steps(tmp_path: Path) -> None:
     assert last_checkpoint(tmp_path) == tmp_path / "step-100"
 
 
-def test_nothing_is_read_from_nothing(tmp_path: Path) -> None:
+def test_an_absent_folder_has_no_checkpoint(tmp_path: Path) -> None:
     assert read_checkpoint(tmp_path / "none", pytest.fail) is None
     assert last_checkpoint(tmp_path / "none") is None
 
@@ -113,7 +113,7 @@ def test_a_failure_while_writing_leaves_the_checkpoint_before(tmp_path: Path) ->
     assert read.step == 1
 
 
-def test_all_are_removed_at_the_end(tmp_path: Path) -> None:
+def test_all_checkpoints_are_removed_at_the_end(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "key", _checkpoint(1))
     remove_checkpoints(tmp_path / "key")
     assert not (tmp_path / "key").exists()

@@ -65,7 +65,7 @@ def test_random_tokens_are_spread_over_the_ordinary_vocabulary() -> None:
     assert abs(counts - expected).max() < 5 * np.sqrt(expected)
 
 
-def test_every_position_is_as_likely() -> None:
+def test_every_position_is_masked_equally_often() -> None:
     ids = np.full((4000, 22), 7)
     ids[:, 0], ids[:, -1] = VOCABULARY.cls_id, VOCABULARY.sep_id
     batch = mask_tokens(whole_rows(ids), VOCABULARY, 0.15, [1])

@@ -122,7 +122,7 @@ def test_the_head_of_leace_answers_alike_wherever_a_group_moves_the_features() -
         ("resample", {}, ""),
     ],
 )
-def test_what_a_method_lacks_is_said(method: Any, changes: dict[str, Any], why: str) -> None:
+def test_a_method_says_what_it_lacks(method: Any, changes: dict[str, Any], why: str) -> None:
     said = why_not(method, _material(**changes), NAMES)
     assert why in said
     assert bool(said) is bool(why)

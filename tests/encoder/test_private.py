@@ -195,5 +195,5 @@ def test_what_would_break_the_count_is_refused(changes: dict[str, str], named: s
 
 def test_batches_that_chance_could_leave_empty_are_refused() -> None:
     raw = params_of().frozen.model_dump()
-    with pytest.raises(ValueError, match="batch_rows must be 32 or more"):
+    with pytest.raises(ValueError, match="set batch_rows to 32 or more"):
         FrozenParams.model_validate(raw | {"batch_rows": 31})

@@ -114,7 +114,7 @@ def test_what_was_cut_loads_in_stock_transformers(teacher: Any, tmp_path: Path, 
     assert np.isfinite(stock(input_ids=ids).logits.detach().numpy()).all()
 
 
-def test_only_bert_is_cut() -> None:
+def test_only_bert_can_be_made_smaller() -> None:
     config = toy_start(pretrain_params(architecture="modernbert", hidden=64)).model.config
     with pytest.raises(InputError, match="is a modernbert"):
         smaller.check_architecture(config)

@@ -43,11 +43,11 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_a_pickle_is_refused_beside_safetensors_too(folder: Path, name: str) -> None:
     (folder / name).write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(InputError, match=rf"pretrain\.init: .*{re.escape(name)}: pickle is not"):
+    with pytest.raises(InputError, match=rf"pretrain\.init: .*{re.escape(name)}: neither pickle"):
         check_source(str(folder), "pretrain.init")
 
 
-def test_code_is_refused(folder: Path) -> None:
+def test_a_model_folder_that_holds_code_is_refused(folder: Path) -> None:
     (folder / "modeling_evil.py").write_text("raise SystemExit('code was run')")
     with pytest.raises(InputError, match=r"modeling_evil\.py"):
         check_source(str(folder), "pretrain.init")

@@ -73,5 +73,5 @@ def test_folds_without_both_labels_choose_nothing(labels: list[int]) -> None:
     assert choose_shift(_logits(margins), np.array(labels)) == 0
 
 
-def test_equal_margins_have_no_cut() -> None:
+def test_equal_margins_leave_the_threshold_where_it_is() -> None:
     assert best_cut(np.ones(4), np.array([0, 1, 0, 1])) == 0

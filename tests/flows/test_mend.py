@@ -63,7 +63,7 @@ def test_a_folder_whose_list_is_spoilt_is_made_again() -> None:
     assert REPORT.read_text() == "{}"
 
 
-def test_what_is_whole_is_left_alone() -> None:
+def test_undamaged_outputs_are_kept() -> None:
     mend.remove_damaged_lists()
     assert mend.remove_damaged("split") == ()
     assert len(list(CACHE.rglob("*.dir"))) == 1

@@ -175,7 +175,7 @@ def test_a_second_run_in_the_clone_is_refused_and_told_who_is_at_it(workspace: P
         refused = retrain.retrain.fn("data")
         assert refused is not None
         assert refused.name == retrain.WRONG_INPUT
-        assert f"retrain: process {first.pid} is at it here" in str(refused.message)
+        assert f"retrain: process {first.pid} is already running it here" in str(refused.message)
         first.kill()
     with files.held(retrain.LOCK, "retrain"):
         assert retrain.LOCK.read_text() == str(os.getpid())

@@ -8,7 +8,7 @@ from pipeline.measure import calibration
 from pipeline.measure.intervals import Bootstrap
 
 
-def test_two_bins_by_hand() -> None:
+def test_calibration_error_of_two_bins_equals_that_by_hand() -> None:
     """Confidences .6 .6 | .9 .9, right in 1 of 2 and 2 of 2: (|.1| * 2 + |-.1| * 2) / 4 = .1."""
     chance = np.array([0.6, 0.6, 0.1, 0.9])
     table = np.stack([1 - chance, chance], axis=1)

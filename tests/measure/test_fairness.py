@@ -57,7 +57,7 @@ def test_rates_by_hand_and_a_declared_group_without_rows_stays() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_points_are_fairlearns(seed: int) -> None:
+def test_gaps_equal_fairlearns(seed: int) -> None:
     answers, groups = world(300, seed)
     found = fairness.gaps(answers, "g", groups, "abc", min_rows=1, bootstrap=BOOTSTRAP)
     for gap in found:

@@ -12,7 +12,7 @@ QUICK = Bootstrap(confidence=0.95, resamples=400, seed=1)
 
 @pytest.mark.parametrize(("successes", "n"), [(8, 10), (0, 20), (20, 20), (1, 1), (310, 4000)])
 @pytest.mark.parametrize("confidence", [0.9, 0.95])
-def test_wilson_is_scipys(successes: int, n: int, confidence: float) -> None:
+def test_wilson_intervals_equal_scipys(successes: int, n: int, confidence: float) -> None:
     found = intervals.wilson(successes, n, confidence)
     known = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
     assert (found.point, found.n) == (successes / n, n)

@@ -21,7 +21,7 @@ def test_a_share_so_far_from_half_is_found_four_times_in_five(n: int) -> None:
     assert found == pytest.approx(0.8, abs=TOLERANCE + 1 / np.sqrt(n) / 2)
 
 
-def test_the_multiplier_is_bloom_s() -> None:
+def test_the_multiplier_equals_blooms() -> None:
     """Bloom (1995): 2.8 for a two-sided test at 0.05; more where the error is itself estimated."""
     assert power.detectable(1.0, 0.95) == pytest.approx(1.95996 + 0.84162, abs=1e-4)
     assert power.detectable(1.0, 0.95, freedom=10) == pytest.approx(2.22814 + 0.87906, abs=1e-4)

@@ -49,7 +49,7 @@ def test_thresholds_by_group_close_the_gap_and_a_new_group_has_the_usual_one() -
 
 
 @pytest.mark.parametrize("constraint", ["equalized_odds", "demographic_parity"])
-def test_answers_are_labels(constraint: Any) -> None:
+def test_predictions_are_labels(constraint: Any) -> None:
     features, labels, groups = _rows()
     fit = dict[str, Any](constraint=constraint, l2=0.0, seed=1)
     said = fit_reduction(features, labels, groups, **fit)(features[:50])

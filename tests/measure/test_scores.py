@@ -26,7 +26,7 @@ def by_hand() -> Outcomes:
     return Outcomes(labels, 0.7 * np.eye(3)[predicted] + 0.1, NAMES)
 
 
-def test_small_case_by_hand() -> None:
+def test_every_score_of_a_small_case_equals_that_by_hand() -> None:
     groups = {"domain": np.array(["a", "a", "b", "b", "b"])}
     found = scores.score(by_hand(), groups, 5, BOOTSTRAP)
     assert (found.accuracy.point, found.accuracy.n) == (0.8, 5)
@@ -47,7 +47,7 @@ def test_small_case_by_hand() -> None:
 
 
 @pytest.mark.parametrize("K", [2, 3, 5])
-def test_points_are_scikit_learns(K: int) -> None:
+def test_scores_equal_scikit_learns(K: int) -> None:
     outcomes = random_outcomes(200, K, seed=K)
     found = scores.score(outcomes, {}, 10, BOOTSTRAP)
     labels, table = outcomes.labels, outcomes.probabilities

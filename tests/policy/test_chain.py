@@ -93,9 +93,9 @@ def test_what_is_no_entry_is_named_by_its_line(line: str) -> None:
         chain.check([LOG[0], line], "log")
 
 
-def test_a_head_survives_its_tag() -> None:
+def test_a_head_is_read_back_from_its_tag() -> None:
     assert HEAD is not None
     assert Head.parse(str(HEAD)) == HEAD
     for text in ("", "a:b:c", f"{'a' * 64}:-1:{'b' * 64}", f"{'a' * 64}:1:b"):
-        with pytest.raises(InputError, match="no head of a log"):
+        with pytest.raises(InputError, match="not the head of a log"):
             Head.parse(text)

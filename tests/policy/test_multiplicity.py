@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.policy.multiplicity import holm
 
 
-def test_by_hand() -> None:
+def test_holm_equals_examples_worked_by_hand() -> None:
     """Ascending 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1: 0.02, 0.03, 0.06, then 0.04 raised."""
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
     assert holm([0.4, 0.6]) == pytest.approx((0.8, 0.8))

@@ -264,7 +264,7 @@ def test_without_the_benchmark_there_is_no_score_and_a_reason() -> None:
 def test_predictions_of_other_rows_are_refused() -> None:
     table = pq.read_table(PREDICTIONS)
     pq.write_table(table.slice(1), PREDICTIONS)
-    with pytest.raises(InputError, match="is of other rows than"):
+    with pytest.raises(InputError, match="has other rows than"):
         run()
     PREDICTIONS.unlink()
     with pytest.raises(

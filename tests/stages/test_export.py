@@ -124,7 +124,7 @@ def test_a_file_that_is_not_what_was_measured_is_not_bundled() -> None:
     bundle._copy_exports()
     assert (layout.stage_dir("bundle") / report.formats[0].file).read_bytes() == path.read_bytes()
     path.write_bytes(path.read_bytes() + b" ")
-    with pytest.raises(InputError, match=r"model\.onnx: is not what was measured"):
+    with pytest.raises(InputError, match=r"model\.onnx: changed since it was measured"):
         bundle._copy_exports()
 
 
@@ -133,6 +133,6 @@ def test_int8_without_onnx_is_refused_in_params() -> None:
         ExportParams(formats=("int8",))
 
 
-def test_no_figure_is_nan() -> None:
+def test_differences_of_exported_formats_are_finite() -> None:
     report = _export("onnx", "int8")
     assert all(np.isfinite(made.difference) for made in report.formats)

@@ -166,7 +166,7 @@ def test_features_of_other_rows_or_another_encoder_are_refused() -> None:
     with pytest.raises(InputError, match=r"validation\.npy: 120 rows for the 30"):
         _finetune()
     write_encoder(MODEL, seed=9)
-    with pytest.raises(InputError, match="build/features: of another encoder"):
+    with pytest.raises(InputError, match="build/features: computed by another encoder"):
         _finetune()
 
 

@@ -177,7 +177,7 @@ def test_a_benchmark_that_is_absent_is_named_and_none() -> None:
     assert set(preferences.digests()) == {preferences.WORD_LISTS}
 
 
-def test_nothing_refused_has_a_figure() -> None:
+def test_a_refused_benchmark_has_no_figure() -> None:
     found = preferences.refuse(preferences.INCOMPETENT)
     assert (found.aul, found.aula, found.stereoset, found.pronouns) == (None,) * 4
     assert found.associations == ()

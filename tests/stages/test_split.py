@@ -43,7 +43,7 @@ def parts_of(rows: pyarrow.Table, **changes: Any) -> Parts:
     return {row_id: name for name, part in found.items() for row_id in part["id"].to_pylist()}
 
 
-def test_adding_rows_moves_none() -> None:
+def test_added_rows_move_no_row_to_another_split() -> None:
     before = make_rows(500)
     after = parts_of(pyarrow.concat_tables([make_rows(700, seed=2), before]))
     assert len(after) == 1200

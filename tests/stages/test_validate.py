@@ -330,14 +330,14 @@ BAD_SECTIONS = {
     "one needed left out": ({"severity": {"schema": "error"}}, "null_text: missing"),
     "one needed made a warning": (
         {"severity": {**SEVERITY, "exact_duplicate": "warn"}},
-        "exact_duplicate: later stages need it",
+        "exact_duplicate: later stages rely on it",
     ),
     "quarantine of a table": (
         {"severity": {**SEVERITY, "label_balance": "quarantine"}},
-        "label_balance: is of the whole table",
+        "label_balance: concerns the whole table",
     ),
     "unknown language": ({"language": "xx"}, "'xx' is none of de, en"),
-    "a group that is a column of its own": ({"groups": ("label",)}, "'label' is a column"),
+    "a group that is a column of its own": ({"groups": ("label",)}, "'label' has another meaning"),
 }
 
 

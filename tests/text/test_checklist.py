@@ -52,7 +52,7 @@ def test_a_text_without_two_different_letters_side_by_side_has_no_typo(text: str
         ("电影", None),
     ],
 )
-def test_case(text: str, changed: str | None) -> None:
+def test_a_text_with_letters_is_put_in_the_other_case(text: str, changed: str | None) -> None:
     assert checklist.change_case(text) == changed
 
 
@@ -71,7 +71,7 @@ def test_case(text: str, changed: str | None) -> None:
         ("Nobody would buy it.", None),
     ],
 )
-def test_negation(text: str, changed: str | None) -> None:
+def test_not_is_added_after_the_only_verb_that_takes_it(text: str, changed: str | None) -> None:
     assert checklist.add_negation(text) == changed
 
 

@@ -27,7 +27,7 @@ ONE_WAY = {"her", "his", "him", "hers", "mrs"}
         ("The human manager, a mango, the sheet", "The human manager, a mango, the sheet"),
     ],
 )
-def test_sentences_by_hand(text: str, swapped: str) -> None:
+def test_sentences_are_swapped_as_by_hand(text: str, swapped: str) -> None:
     assert gender_swap.swap(text) == swapped
     assert gender_swap.has_term(text) == (text != swapped)
 

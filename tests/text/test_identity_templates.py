@@ -28,6 +28,6 @@ def test_groups_of_an_axis_have_phrases_that_correspond() -> None:
         assert len({len(phrases) for phrases in groups.values()}) == 1
 
 
-def test_the_whole_set_stays_small() -> None:
+def test_the_templates_make_600_sentences_at_most() -> None:
     sentences = {s for pair in templates.comparisons() for s in pair.first + pair.second}
     assert len(sentences) <= 600

@@ -22,7 +22,9 @@ WEAT = {MEN.name: "weat6", RACE.name: "weat4", AGE.name: "weat10"}
         ("kevin is kate", None, None),
     ],
 )
-def test_sentences_by_hand(text: str, as_men: str | None, as_women: str | None) -> None:
+def test_names_are_exchanged_as_by_hand(
+    text: str, as_men: str | None, as_women: str | None
+) -> None:
     assert names.rename(text, MEN) == (None if as_men is None else (as_men, as_women))
 
 

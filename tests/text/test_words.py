@@ -49,7 +49,7 @@ def test_the_order_of_words_matters() -> None:
     assert first != second
 
 
-def test_both_mixers_are_splitmix64() -> None:
+def test_the_mixers_of_text_and_encoder_equal_splitmix64() -> None:
     """Its first outputs from seed 0: text and encoder, which import nothing of each other's."""
     states = np.arange(1, 4, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     published = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]

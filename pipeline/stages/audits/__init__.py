@@ -1,1 +1,1 @@
-"""The parts of the stage audit, one file a kind of audit."""
+"""The parts of the stage audit, one file for each kind of audit."""

@@ -1,4 +1,4 @@
-"""The classifier on test texts changed in ways that must, or must not, move its answer."""
+"""The classifier on test texts changed in ways that should, or should not, change its answer."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ TESTS: dict[str, tuple[Literal["invariance", "direction"], Callable[[str], str |
 def check_behaviour(
     tested: Tested, params: AuditParams, bootstrap: Bootstrap, track: Track, folder: Path
 ) -> tuple[Behaviour, ...]:
-    """Make the tests of ``audit.behaviour``; write behaviour.parquet."""
+    """Run the tests of ``audit.behaviour``; write behaviour.parquet."""
     if not params.behaviour:
         return ()
     classify = load_classifier(track)

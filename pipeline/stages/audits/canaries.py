@@ -1,4 +1,4 @@
-"""What the pretrained language model remembers of the secrets that were planted in its text."""
+"""How well the pretrained language model remembers secrets that were planted in its text."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ _NAMES = {0: "never", 1: "once"}
 
 
 def add_canaries(attacked: PrivacyReport, lm: LanguageModel | None) -> PrivacyReport:
-    """Return the report with the exposure of planted secrets, or with why there is none.
+    """Return the report with the exposure of planted secrets, or with the reason for its absence.
 
     ``lm`` is None where the language model is not competent.
     """
@@ -51,7 +51,7 @@ def add_canaries(attacked: PrivacyReport, lm: LanguageModel | None) -> PrivacyRe
 def measure_canaries(
     lm: LanguageModel, canaries: Sequence[Canary], passes: float
 ) -> CanaryReport | None:
-    """Rank each planted secret among others in its place; None where digits are not tokens."""
+    """Rank each planted secret among alternatives; None if digits are not single tokens."""
     tell, bits = lm.progress_in("secrets"), []
     for place, canary in enumerate(canaries):
         found = _expose(lm, canary, place)
@@ -63,7 +63,7 @@ def measure_canaries(
 
 
 def _expose(lm: LanguageModel, canary: Canary, place: int) -> float | None:
-    """Return the exposure of a secret; its candidates are drawn from a seed of its own."""
+    """Return the exposure of a secret among candidates drawn from a seed of its own."""
     params, digits = lm.params, len(canary.digits.split())
     draw = np.random.default_rng([params.seed, place])
     others = [
@@ -79,7 +79,7 @@ def _expose(lm: LanguageModel, canary: Canary, place: int) -> float | None:
 def report_canaries(
     canaries: Sequence[Canary], bits: np.ndarray, params: AuditParams, passes: float
 ) -> CanaryReport:
-    """Return the report on exposures (canaries,); training read its text ``passes`` times."""
+    """Return the report on exposures (canaries,); training read the text ``passes`` times."""
     repeats = np.array([canary.repeats for canary in canaries])
     most = float(np.log2(params.canary_candidates + 1))
     return CanaryReport(

@@ -21,7 +21,7 @@ FROM_TERMS = "which terms a text holds, by the word lists of pipeline/text/ident
 class Column:
     """A column of groups."""
 
-    values: tuple[str, ...]  # every one declared, whether or not a test row has it
+    values: tuple[str, ...]  # every declared one, even if no test row has it
     of_rows: np.ndarray  # (n,) the test rows' values
     source: str  # where the values come from, in words
 
@@ -29,7 +29,7 @@ class Column:
 def read_columns(params: AuditParams, tested: Tested) -> dict[str, Column]:
     """Return the columns of ``audit.groups``, then an intersection each of ``audit.intersections``.
 
-    A column that the data lacks is derived where a term list has it.
+    A column that the data lacks is derived if there is a term list for it.
 
     Raises:
         InputError: naming a column that is neither in the data nor derived.
@@ -55,7 +55,7 @@ def _column(key: str, name: str, tested: Tested) -> Column:
 
 
 def _declared(name: str, of_rows: np.ndarray) -> tuple[str, ...]:
-    """Return the values in any part of the data, so that one absent from the test rows shows."""
+    """Return the values in any part of the data, so that those without test rows are noticed."""
     split = reports.read(SplitReport)
     parts = (split.train.groups, split.validation.groups, split.test.groups)
     seen = {*of_rows.tolist()}.union(*(part.get(name, {}) for part in parts))
@@ -63,7 +63,7 @@ def _declared(name: str, of_rows: np.ndarray) -> tuple[str, ...]:
 
 
 def _intersect(columns: Mapping[str, Column]) -> Column:
-    """Return the groups of two columns or more at once: every combination, with rows or without."""
+    """Return the intersections of two or more columns: every combination, even without rows."""
     combined = itertools.product(*(column.values for column in columns.values()))
     of_rows = zip(*(column.of_rows.tolist() for column in columns.values()), strict=True)
     return Column(

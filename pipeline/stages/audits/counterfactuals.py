@@ -31,8 +31,8 @@ def compare_counterfactuals(
 ) -> tuple[Counterfactual, ...]:
     """Compare the answers to test texts with terms exchanged, and to the identity templates.
 
-    The terms are gendered words, and names by pairs of groups; of names the answers compared are to
-    the text with only the first group's and to it with only the second's.
+    The terms are gendered words, and first names of pairs of groups. For names, the text with only
+    the first group's names is compared with the text with only the second's.
     """
     classify = load_classifier(track)
     limit = params.max_counterfactuals
@@ -85,7 +85,7 @@ def _rename(
 
 
 def write_answers(answers: Mapping[str, tuple[Answers, Answers]], path: Path) -> None:
-    """Write the texts, their counterparts and the answers to both, a row a pair."""
+    """Write the texts, their counterparts and the answers to both, one row per pair."""
     pairs = list(answers.values())
     probabilities = [counterfactual.followed(*pair) for pair in pairs]
     rows.write_table(

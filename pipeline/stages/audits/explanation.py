@@ -1,4 +1,4 @@
-"""Which words of test texts moved the classifier, and whether that account holds."""
+"""Which words of test texts the answers rest on, and whether that explanation is faithful."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _RANDOM_DRAWS = 3  # of words, a text
 
 @dataclass(frozen=True)
 class Account:
-    """A text's words and what each adds to the probability of the answer."""
+    """An explanation: what each word of a text adds to the probability of the answer."""
 
     tokens: Tokens
     answer: int
@@ -35,7 +35,7 @@ class Account:
 def explain(
     tested: Tested, params: AuditParams, bootstrap: Bootstrap, track: Track
 ) -> ExplanationReport:
-    """Explain the answers to some test texts drawn at random, and the surest errors.
+    """Explain the answers to a random sample of test texts, and the most confident errors.
 
     Rows are sorted by id, which is a hash: the first of them are a random sample.
     """
@@ -63,14 +63,14 @@ def explain(
 
 
 def surest_errors(tested: Tested) -> list[int]:
-    """Return the rows of the wrong answers of the highest probability, the surest first."""
+    """Return the rows of the wrong answers with the highest probability, in that order."""
     outcomes = tested.outcomes
     sure = np.where(outcomes.predicted != outcomes.labels, outcomes.probabilities.max(axis=1), 0)
     return [int(row) for row in np.argsort(-sure, kind="stable")[:ERRORS] if sure[row] > 0]
 
 
 def account(explainer: Explainer, text: str, answer: int) -> Account:
-    """Attribute the answer to a text to its words."""
+    """Attribute a text's answer to its words."""
     tokens = explainer.encode(text)
     return Account(tokens, int(answer), explainer.attribute(tokens, int(answer), STEPS))
 
@@ -78,7 +78,7 @@ def account(explainer: Explainer, text: str, answer: int) -> Account:
 def judge(
     explainer: Explainer, sample: Sequence[Account], bootstrap: Bootstrap
 ) -> dict[str, Estimate]:
-    """Hold the accounts of texts with a word against what they should add up to and foretell."""
+    """Test the explanations: whether shares add up, and whether erasing words has that effect."""
     sample = [each for each in sample if len(each.shares)]
     draw = np.random.default_rng(bootstrap.seed)
     falls = erase(explainer, sample, [each.shares for each in sample])
@@ -135,7 +135,7 @@ def _compare_randomised(random: Explainer, sample: Sequence[Account]) -> np.ndar
 
 
 def _incompleteness(explainer: Explainer, sample: Sequence[Account]) -> np.ndarray:
-    """Return |sum of the shares - (p(text) - p(hidden text))| of each text."""
+    """Return |sum of the shares - (p(text) - p(masked text))| of each text."""
     errors = []
     for each in sample:
         texts = [each.tokens.ids, explainer.hide(each.tokens)]
@@ -145,7 +145,7 @@ def _incompleteness(explainer: Explainer, sample: Sequence[Account]) -> np.ndarr
 
 
 def _by_word(each: Account) -> Counter[str]:
-    """Return the shares by word, in small letters, with those of repeated words added."""
+    """Return the shares by lower-case word, summed over repeated words."""
     found: Counter[str] = Counter()
     for word, share in zip(each.tokens.names, each.shares, strict=True):
         if word.isalpha():

@@ -1,4 +1,4 @@
-"""What the pretrained language model itself prefers, where it is good enough to ask."""
+"""CrowS-Pairs on the pretrained language model, and whether the model is good enough for it."""
 
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,9 @@ def read_pretrained() -> PretrainReport:
 def judge_competence(pretrained: PretrainReport, nats: float) -> tuple[bool, str]:
     """Say whether the language model predicts enough for its preferences to mean anything.
 
-    A model that has learnt nothing prefers at random, near 50 percent, which would pass for
-    fairness. So it must do better than the same model untrained, and better than one that knows how
-    often each token occurs and no context.
+    A model that has learnt nothing prefers at random, near 50 percent, which would look like
+    fairness. So it must be better than the same model untrained, and better than one that knows the
+    frequency of each token but no context.
     """
     blind = min(pretrained.untrained_loss, pretrained.unigram_loss)
     gain = blind - pretrained.final_loss
@@ -44,7 +44,7 @@ def judge_competence(pretrained: PretrainReport, nats: float) -> tuple[bool, str
 def score_pairs(
     model: Any, tokenizer: Any, params: AuditParams, track: Track, folder: Path
 ) -> PairScore | None:
-    """Score CrowS-Pairs, where data/benchmarks has it; write crows_pairs.parquet."""
+    """Score CrowS-Pairs if data/benchmarks has it, and write crows_pairs.parquet."""
     if not CROWS_PAIRS.is_file():
         return None
     pairs = crows_pairs.read_pairs(CROWS_PAIRS, params.max_pairs)

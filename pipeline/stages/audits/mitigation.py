@@ -1,4 +1,4 @@
-"""Every way to treat groups more alike, fitted to training rows and compared on test rows."""
+"""Methods of mitigation, fitted to training rows and compared on test rows."""
 
 import itertools
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Bench:
-    """What all ways are compared on: samples and groups (n,) by part, and how heads are fitted."""
+    """What all methods share: samples and groups (n,) by part, and how heads are fitted."""
 
     samples: Mapping[str, Sample]
     groups: Mapping[str, np.ndarray]
@@ -40,7 +40,7 @@ class Bench:
 
 
 def compare_mitigations(params: AuditParams, bootstrap: Bootstrap, track: Track) -> Mitigation:
-    """Compare no mitigation with every way that the rows allow; test rows only score them."""
+    """Compare each method that the rows allow with none; test rows are only for scoring."""
     finetune, finetuned = settings.load().finetune, reports.read(FinetuneReport)
     column, wanted = finetune.mitigate_column, params.mitigation
     opening = Mitigation(column=column, constraint=wanted.constraint, shipped=finetuned.mitigation)
@@ -105,7 +105,7 @@ def _set_up(
 def _run_trials(
     bench: Bench, constraint: mitigation.Constraint, track: Track
 ) -> tuple[list[Trial], dict[str, str]]:
-    """Try all ways, and say why those that are left out are."""
+    """Try all methods; return the trials, and why a method is left out."""
     heads, left_out = _fit_heads(bench, track)
     trials = [_ask_head(method, head, bench) for method, head in heads.items()]
     names = bench.finetuned.labels
@@ -122,7 +122,7 @@ def _run_trials(
 
 
 def _fit_heads(bench: Bench, track: Track) -> tuple[dict[Method, Head], dict[str, str]]:
-    """Fit a head by each method; the one that is shipped is read, not fitted again."""
+    """Fit a head by each method, except the shipped head, which is loaded."""
     heads: dict[Method, Head] = {}
     left_out: dict[str, str] = {}
     labels = bench.finetuned.labels
@@ -199,9 +199,9 @@ def _outcomes(bench: Bench, part: str, probabilities: np.ndarray) -> Outcomes:
 
 
 def _probe(bench: Bench, min_rows: int, bootstrap: Bootstrap, track: Track) -> tuple[Probe, ...]:
-    """Say what probes find of the groups in the features, before and after LEACE.
+    """Measure how well probes find the groups in the features, before and after LEACE.
 
-    Groups of fewer test rows than ``min_rows`` are left out of the probes, not of the erasure.
+    Groups with fewer test rows than ``min_rows`` are left out of the probes but are erased too.
     """
     values, counts = np.unique(bench.groups["test"], return_counts=True)
     known = np.intersect1d(values[counts >= min_rows], bench.groups["train"])

@@ -62,7 +62,7 @@ def load_language_model(params: AuditParams, track: Track, folder: Path) -> Lang
 
 
 def measure(lm: LanguageModel, bootstrap: Bootstrap) -> IntrinsicReport:
-    """Score each benchmark that data/benchmarks has, and the associations, which need none."""
+    """Score each benchmark in data/benchmarks, and the word associations, which need no file."""
     absent = {name: path for name, path in _BENCHMARKS.items() if not path.exists()}
     aul, aula = (None, None) if "AUL and AULA" in absent else score_unmasked(lm)
     return IntrinsicReport(
@@ -169,8 +169,8 @@ def score_pronouns(lm: LanguageModel) -> PronounScore:
 def associate_words(lm: LanguageModel) -> tuple[Association, ...]:
     """Test the associations of the words' vectors: means of the features of their sentences.
 
-    May et al. (2019) take each sentence for an item; those about one word are alike, so that their
-    p-values are too small. Here a word is an item, as in Caliskan et al. (2017).
+    May et al. (2019) treat each sentence as an item; sentences about one word are similar, so their
+    p-values are too small. Here each word is an item, as in Caliskan et al. (2017).
     """
     words = sorted({word for words in association_words.WORDS.values() for word in words})
     words = sorted(set(words) - candidates.unknown_words(lm.tokenizer, words))
@@ -189,8 +189,8 @@ def associate_words(lm: LanguageModel) -> tuple[Association, ...]:
 def associate_sentences(lm: LanguageModel) -> tuple[Association, ...]:
     """Test the associations of May et al.'s sentences (section 2), each sentence an item.
 
-    Those about one word are alike, so that intervals and p-values are narrower than for as many
-    words: compare with `associate_words`.
+    Sentences about one word are similar, so intervals and p-values are too small; compare them with
+    those of `associate_words`.
     """
     tests = seat.read_tests(SEAT)
     texts = sorted({text for test in tests for text in test.sentences})

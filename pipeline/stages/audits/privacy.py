@@ -1,4 +1,4 @@
-"""What can be learnt of the training rows from the trained head."""
+"""What the trained head reveals about its training rows."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -27,14 +27,14 @@ _OTHERWISE = "the shadow heads cannot be fitted as the head was"
 
 
 class Pool(NamedTuple):
-    """The rows that are attacked, as shadow heads learn them."""
+    """The rows under attack, in the form that shadow heads are fitted to."""
 
     material: Material
     member: np.ndarray  # (N,) bool: the head learnt it
 
 
 def audit_privacy(params: AuditParams, bootstrap: Bootstrap, track: Track) -> PrivacyReport:
-    """Attack the head, where there is one: shadows of a whole model would take too long."""
+    """Attack the head, if there is one: shadows of a whole model would take too long."""
     trained = reports.read(FinetuneReport)
     if trained.mode == "full":
         return _not_attacked(_WHOLE)
@@ -53,9 +53,9 @@ def _not_attacked(why: str) -> PrivacyReport:
 def infer_membership(
     pool: Pool, trained: FinetuneReport, params: AuditParams, bootstrap: Bootstrap, track: Track
 ) -> Membership:
-    """Tell training rows from test rows by the head's answers to them.
+    """Measure how well training rows can be told from test rows by the head's answers.
 
-    The shadow heads learn of test rows too, and are thrown away.
+    Shadow heads are fitted to test rows too, and are thrown away.
     """
     sample, finetune = pool.material.train, settings.load().finetune
     labels = sample.labels.numpy()

@@ -1,4 +1,4 @@
-"""The test rows, with what the stage evaluate recorded of them."""
+"""Reading the test rows with the answers that the stage evaluate recorded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pipeline.reports import FinetuneReport
 
 @dataclass(frozen=True)
 class Tested:
-    """The test rows with what the stage evaluate recorded of them."""
+    """The test rows with the answers that the stage evaluate recorded."""
 
     texts: Sequence[str]
     outcomes: Outcomes
@@ -34,9 +34,7 @@ def read_tested() -> Tested:
         raise InputError(f"{path}: not found; run `dvc repro evaluate` first")
     table, test = pq.read_table(path), rows.read_split("test")
     if tuple(table.column("id").to_pylist()) != test.ids:
-        raise InputError(
-            f"{path}: is of other rows than {rows.split_path('test')}; run `dvc repro`"
-        )
+        raise InputError(f"{path}: has other rows than {rows.split_path('test')}; run `dvc repro`")
     columns = [table.column(f"probability_{k}").to_numpy() for k in range(len(labels))]
     outcomes = Outcomes(test.labels, np.stack(columns, axis=1), labels)
     return Tested(test.texts, outcomes, test.groups)

@@ -1,1 +1,1 @@
-"""The report page and the model card: reports and a decision in, text out."""
+"""The report page, model card and technical file: text made from reports and a decision."""

@@ -10,9 +10,9 @@ from pipeline.stages.page.language import say
 from pipeline.stages.page.shapes import Mark
 from pipeline.stages.page.verdict import upper_limit
 
-_EVEN_PERCENT = 50.0  # a model that prefers neither sentence of a pair
+_EVEN_PERCENT = 50.0  # of a model that prefers neither sentence of a pair
 _RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
-_TEMPLATES = "identity: "  # what the name of a comparison of templates begins with
+_TEMPLATES = "identity: "  # the start of the name of every comparison of templates
 _MAX_EXAMPLES = 6
 
 
@@ -28,7 +28,7 @@ class Example:
 
 
 def gaps(report: AuditReport, decision: Decision) -> shapes.Intervals | None:
-    """The widest gap of each metric between two groups of a column, beside its tolerance."""
+    """The widest gap of each metric between two groups of a column, and its tolerance."""
     columns = dict.fromkeys(gap.column for gap in report.gaps)
     if not columns:
         return None
@@ -55,7 +55,7 @@ def _gap(gap: Gap, decision: Decision) -> Mark:
 
 
 def groups(report: AuditReport) -> tuple[shapes.Intervals, ...]:
-    """Rates of each group of each column, a rate at a time; beyond two labels, of each label."""
+    """The rates of each column's groups, one rate after another, for each positive label."""
     return tuple(
         shapes.intervals(
             say("Rates by %(column)s", column=names.plain(column, first=False)),
@@ -127,7 +127,7 @@ def examples(report: AuditReport) -> tuple[Example, ...]:
 
 
 def _largest(each: Counterfactual) -> Sequence[tuple[str, str, float, float]]:
-    """Return the examples to choose from: of templates one a pair, or they would fill the list."""
+    """Return the examples to choose from: one a pair of templates, or these would fill the list."""
     return each.examples[:1] if each.name.startswith(_TEMPLATES) else each.examples
 
 

@@ -6,11 +6,11 @@ from pipeline.stages.page.language import reported, say, space
 from pipeline.stages.page.shapes import Mark
 
 _NAME = "Planted secrets"
-_SEEN = 0.025  # one-sided: what the two-sided 95% of the intervals leaves above
+_SEEN = 0.025  # one-sided: what a two-sided 95% interval leaves above it
 
 
 def exposures(report: PrivacyReport) -> shapes.Intervals | None:
-    """The mean exposure of secrets by how often they stand in the text, beside chance."""
+    """The mean exposure of secrets by how often they occur in the text, and chance."""
     found = report.canaries
     if found is None:
         return None
@@ -31,7 +31,7 @@ def exposures(report: PrivacyReport) -> shapes.Intervals | None:
 
 
 def in_words(report: PrivacyReport) -> str:
-    """Say what was remembered, of secrets planted how often."""
+    """Say which secrets were remembered, by how often they were planted."""
     found = report.canaries
     if found is None:
         why = report.not_evaluated.get(_NAME, "no reason given")
@@ -67,7 +67,7 @@ def _unseen(estimates: list[Estimate]) -> str:
 
 
 def _read(found: CanaryReport) -> str:
-    """Say how often training met the secrets: it may read a part of its text."""
+    """Say how often training read the secrets, since it may read only part of its text."""
     most = max(found.levels, key=lambda level: level.repeats)
     times = figures.decimal(most.times_read / most.repeats, 2)
     return say("Training met each planted copy %(times)s times on average.", times=times)

@@ -35,7 +35,7 @@ _MARKS = re.compile(r"([\\`*_#|~$])|\](?=[(:\[])")
 
 
 def card(evidence: Evidence) -> str:
-    """Return model_card.md; a text that comes from data stays a text, in YAML and in Markdown."""
+    """Return model_card.md; text that comes from data is escaped for YAML and for Markdown."""
     front = yaml.safe_dump(
         front_matter(evidence), sort_keys=False, allow_unicode=True, width=10_000
     )
@@ -45,7 +45,7 @@ def card(evidence: Evidence) -> str:
 
 
 def escape(value: Any) -> str:
-    """Return a value as one line of Markdown text that starts no markup, link or table cell."""
+    """Return a value as one line of Markdown, with markup, links and table cells escaped."""
     if isinstance(value, Cited):
         return value
     line = html.escape(" ".join(str(value).split()), quote=False)
@@ -70,7 +70,7 @@ def front_matter(evidence: Evidence) -> dict[str, Any]:
 
 
 def base_model(evidence: Evidence) -> str | None:
-    """Return the name of the model that pretraining continues; None from scratch or unknown."""
+    """Return the name of the model that pretraining continues; None if from scratch or unknown."""
     origin = evidence.pretrain.origin
     if origin == "scratch":
         return None

@@ -15,9 +15,9 @@ from pipeline.stages.page import figures
 from pipeline.stages.page.language import say
 
 _MANTISSAS = (1.0, 2.0, 2.5, 5.0, 10.0)
-_MAX_DOTS = 24  # more points than this are a line alone
+_MAX_DOTS = 24  # with more points than this only the line is drawn
 
-# Of a line chart, in units that are pixels on a phone.
+# The sizes of a line chart, in units that are pixels on a phone.
 _WIDTH, _HEIGHT = 360, 224
 _LEFT, _RIGHT, _TOP, _BOTTOM = 36, 348, 26, 184
 
@@ -66,7 +66,7 @@ def round_axis(values: Iterable[float], steps: int = 4) -> Axis:
     """Return an axis of about ``steps`` round steps that covers the values."""
     known = list(values)
     low, high = min(known), max(known)
-    if high - low < 1e-6 * max(1.0, abs(high)):  # no figure on the page shows more
+    if high - low < 1e-6 * max(1.0, abs(high)):  # the page shows no smaller difference
         low, high = low - 0.5, high + 0.5
     step = _round_step((high - low) / steps)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -242,7 +242,7 @@ def scatter(spots: Sequence[Spot], *, title: str, x_name: str, y_name: str) -> M
     parts = [_y_ticks(up), _x_ticks(across), _axis_names(x_name, y_name)]
     parts += [_segment("mark", x, _TOP, x, _BOTTOM), _segment("mark", _LEFT, y, _RIGHT, y)]
     parts += [_cross(spot, across, up) for spot in spots]
-    parts += [_numbered(spot, across, up) for spot in spots]  # above every cross
+    parts += [_numbered(spot, across, up) for spot in spots]  # drawn last, above every cross
     return Markup(
         '<svg class="chart" role="img" viewBox="0 0 {} {}"><title>{}</title>{}</svg>'
     ).format(_WIDTH, _HEIGHT, title, Markup("").join(parts))
@@ -268,7 +268,7 @@ def _numbered(spot: Spot, across: Axis, up: Axis) -> Markup:
 
 
 def swatch(kind: str) -> Markup:
-    """Return the short piece of a line that stands in a legend."""
+    """Return the short piece of line that a legend shows."""
     return Markup(
         '<svg class="swatch" width="26" height="10" aria-hidden="true">'
         '<line class="{}" x1="1" x2="25" y1="5" y2="5"/></svg>'

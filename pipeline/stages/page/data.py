@@ -67,7 +67,7 @@ def sources(report: ValidateReport) -> shapes.Table:
 
 
 def personal_data(report: ValidateReport) -> shapes.Table:
-    """Rows, of those that came in, that hold each kind of personal data."""
+    """How many of the rows that came in contain each kind of personal data."""
     return shapes.Table(
         say("Personal data in the texts"),
         (say("Kind"), say("Where"), say("Rows")),
@@ -81,7 +81,7 @@ def personal_data(report: ValidateReport) -> shapes.Table:
 
 
 def personal_in_words(report: ValidateReport) -> str:
-    """Say in a sentence how many rows hold personal data, by kind."""
+    """Say in a sentence how many rows contain personal data, by kind."""
     found = [
         say(
             "%(kind)s: %(rows)s of the %(table)s table",
@@ -99,7 +99,7 @@ def personal_in_words(report: ValidateReport) -> str:
 
 
 def splits(report: SplitReport) -> tuple[shapes.Table, ...]:
-    """Rows a split by label, then by each group column."""
+    """The rows of each split by label, then by each group column."""
     columns = list(report.train.groups)
     total = _rows(say("All"), [_parts(report)[name].rows for name in _parts(report)])
     labels = _by_value("label", [part.labels for part in _parts(report).values()])

@@ -1,4 +1,4 @@
-"""Which words moved the classifier, and how far that account holds."""
+"""Which words moved the classifier, and how far to trust that account."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from pipeline.stages.page import figures, names, shapes
 from pipeline.stages.page.language import mark, say
 from pipeline.stages.page.shapes import Mark
 
-_LEAST_SHARE = 0.02  # of the greatest in a text: paler words are not told apart
+_LEAST_SHARE = 0.02  # of the largest share in a text; words below it are not coloured
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a text, how strongly it spoke and which way."""
+    """A word of a text, its weight in the answer and the direction."""
 
     text: str
     percent: int  # of the strongest word of the text
@@ -27,11 +27,11 @@ class Error:
     label: str
     predicted: str
     probability: str
-    strongest: str  # the words that spoke most for the answer
+    strongest: str  # the words that added most to the answer
 
 
 def terms(report: ExplanationReport) -> shapes.Table | None:
-    """The words that spoke most for each label, with what they added and in how many texts."""
+    """The words that added most to each label, how much they added and in how many texts."""
     rows = [
         (names.plain(label), ", ".join(_term(term) for term in ranked))
         for label, ranked in report.terms.items()
@@ -54,7 +54,7 @@ def _term(term: Term) -> str:
 
 
 def errors(report: ExplanationReport) -> tuple[Error, ...]:
-    """The wrong answers that were surest, with the words that led there."""
+    """The most confident wrong answers, with the words that led to them."""
     return tuple(
         Error(
             _words(each),
@@ -85,7 +85,7 @@ def _strongest(each: Explained) -> list[str]:
 
 
 def faithful(report: ExplanationReport) -> shapes.Intervals:
-    """What the account foretells, beside words drawn at random and random weights."""
+    """How well the account predicts the model, beside random words and random weights."""
     gains = [
         Mark(say("Without these words"), report.comprehensiveness_gain),
         Mark(say("With these words alone"), report.sufficiency_gain),
@@ -106,7 +106,7 @@ def faithful(report: ExplanationReport) -> shapes.Intervals:
 
 
 def in_words(report: ExplanationReport) -> str:
-    """Say for a reader of no statistics whether the account holds."""
+    """Say in everyday words whether the account can be trusted."""
     if not report.texts:
         return say("No answer was explained.")
     gains = (report.comprehensiveness_gain, report.sufficiency_gain)

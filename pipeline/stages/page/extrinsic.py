@@ -55,7 +55,7 @@ def _group(score: GroupScore, scores: Sequence[GroupScore]) -> tuple[str, ...]:
         score.accuracy,
         score.ece,
         score.brier,
-    )  # all of them of the rows in the second cell
+    )  # all are figures of the rows in the second cell
     return (
         _named(score, scores),
         figures.count(score.rows),
@@ -91,7 +91,7 @@ def rankings(report: AuditReport) -> tuple[shapes.Intervals, ...]:
 
 
 def detectable(report: AuditReport) -> shapes.Table | None:
-    """What each gap's rows could show: the least gap that would be seen, and whether one was."""
+    """The smallest gap that each gap's rows would show, and whether one was found."""
     if not report.gaps:
         return None
     return shapes.Table(
@@ -145,7 +145,7 @@ def _change(each: Behaviour) -> str:
 
 
 def failures(report: AuditReport) -> Sequence[Failure]:
-    """The failures of each test that go furthest."""
+    """The worst failures of each test."""
     return tuple(
         Failure(_change(each), text, changed, figures.decimal(before), figures.decimal(after))
         for each in report.behaviour

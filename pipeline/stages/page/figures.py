@@ -71,7 +71,7 @@ def listing(items: list[str]) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text as a sentence: a capital first, but of a field's name; a full stop last."""
+    """Return a text as a sentence: capitalised unless it begins with a field's name."""
     is_name = "." in text.partition(" ")[0][:-1]
     begun = text[:1].upper() + text[1:] if is_english() and not is_name else text
     if begun.endswith((".", "!", "?", "。")):

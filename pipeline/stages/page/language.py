@@ -18,14 +18,14 @@ import yaml
 from markupsafe import Markup
 
 CATALOGUES = Path(__file__).parent / "locale"
-TAGS = {"en": "en", "zh": "zh-CN"}  # of HTML, by language
-_BETWEEN = "; "  # two remarks of a report
+TAGS = {"en": "en", "zh": "zh-CN"}  # the lang attribute of HTML, by language
+_BETWEEN = "; "  # separates two remarks in a report
 _PLACE = re.compile(r"%\((\w+)\)s")
 _language = ContextVar("language", default="en")
 
 
 class English(str):
-    """A text in English on a page of another language, which HTML is told of."""
+    """An English text on a page in another language, marked as English in the HTML."""
 
     __slots__ = ()
 
@@ -57,7 +57,7 @@ def is_english() -> bool:
 
 
 def space() -> str:
-    """Return what stands between two sentences."""
+    """Return what separates two sentences."""
     return " " if is_english() else ""
 
 
@@ -83,7 +83,7 @@ def reported(text: str) -> str:
     if text in catalogue(_language.get()):
         return say(text)
     if " " not in text:
-        return text  # a digest, a path or a figure is of no language
+        return text  # a digest, a path or a figure is the same in every language
     for pattern, translation in _patterns(_language.get()):
         if found := pattern.fullmatch(text):
             return translation % {name: reported(part) for name, part in found.groupdict().items()}
@@ -108,7 +108,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 @functools.cache
 def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
-    """Return the messages of reports that vary, as patterns: those of the most words first."""
+    """Return the reports' messages that have places to fill, as patterns, the longest first."""
     entries = read(CATALOGUES / language / "reports.yaml")
     varying = [each for each in entries if _PLACE.search(each["en"])]
     varying.sort(key=lambda each: -len(_PLACE.sub("", each["en"])))
@@ -116,8 +116,8 @@ def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
 
 
 def _compile(message: str) -> re.Pattern[str]:
-    """Return the pattern of a message: text as it stands, in a ``%(name)s`` one remark."""
-    parts = _PLACE.split(message)  # text and names by turns
+    """Return the pattern of a message, whose ``%(name)s`` each match one remark."""
+    parts = _PLACE.split(message)  # text and names alternate
     return re.compile(
         "".join(
             f"(?P<{part}>(?:(?!{_BETWEEN}).)+?)"

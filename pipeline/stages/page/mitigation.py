@@ -1,4 +1,4 @@
-"""Ways to treat groups more alike: what each gains and costs."""
+"""Methods of mitigation: what each gains and what it costs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class View:
     """What the template shows."""
 
     column: str
-    gap: str  # which gap is meant, in words
+    gap: str  # the gap that is to become smaller, in words
     shipped: str
     best: str
     ways: shapes.Table

@@ -2,7 +2,7 @@
 
 from pipeline.stages.page.language import mark, say, translate
 
-_KNOWN = {  # as they stand inside a sentence
+_KNOWN = {  # as written inside a sentence
     "macro_f1": mark("macro-F1"),
     "roc_auc": mark("ROC AUC"),
     "brier": mark("Brier score"),

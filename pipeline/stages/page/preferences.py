@@ -19,12 +19,12 @@ class Reading:
     name: str
     estimate: Estimate
     neutral: float
-    means: tuple[str, str]  # what a score above neutral says, and one below
+    means: tuple[str, str]  # what a score above neutral means, and one below
     digits: int
 
     @property
     def words(self) -> str:
-        """What the interval says, for a reader of no statistics."""
+        """What the interval says, in everyday words."""
         low, high = self.estimate.low, self.estimate.high
         if low is None or high is None:
             return reported(self.estimate.note) or figures.unmeasured()
@@ -36,7 +36,7 @@ class Reading:
 
     @property
     def least(self) -> str:
-        """How far from neutral the truth must be to be seen four times in five."""
+        """How far from neutral the truth must be to be found with 80% power."""
         least = self.estimate.detectable
         return "" if least is None else figures.decimal(least, self.digits)
 
@@ -60,7 +60,7 @@ def readings(report: AuditReport) -> list[Reading]:
 
 
 def _associated(test: Association) -> Reading:
-    # A list in its second form is called (2), which says nothing to a reader.
+    # The second form of a list has the suffix (2), which means nothing to a reader.
     first, second, with_first, with_second = (
         names.plain(name.partition(" (")[0], first=False)
         for name in (*test.targets, *test.attributes)
@@ -81,7 +81,7 @@ def _associated(test: Association) -> Reading:
 
 
 def table(report: AuditReport) -> shapes.Table | None:
-    """Every benchmark's result, what no preference would give, and the least that it could see."""
+    """Each benchmark's result, its neutral value, and the smallest departure it would find."""
     rows = [
         (
             each.name,

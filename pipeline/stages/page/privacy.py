@@ -1,4 +1,4 @@
-"""What can be learnt of the training rows from the model."""
+"""What the model gives away of its training rows."""
 
 from pipeline.reports import FinetuneReport, Membership, PrivacyReport
 from pipeline.stages.page import figures, shapes
@@ -6,7 +6,7 @@ from pipeline.stages.page.language import mark, reported, say
 from pipeline.stages.page.shapes import Mark
 
 _ATTACK = "Membership inference"
-_EVEN = 0.5  # of pairs ordered rightly by chance
+_EVEN = 0.5  # of pairs, ordered correctly by chance
 
 
 def membership(report: PrivacyReport) -> shapes.Intervals | None:
@@ -24,7 +24,7 @@ def membership(report: PrivacyReport) -> shapes.Intervals | None:
 
 
 def auc(report: PrivacyReport) -> str:
-    """The share of pairs of a training row and another that the attack orders rightly."""
+    """The share of pairs of a training row and another that the attack orders correctly."""
     return figures.value(report.membership.auc) if report.membership else figures.unmeasured()
 
 
@@ -55,7 +55,7 @@ def in_words(report: PrivacyReport) -> str:
 
 
 def _finding(found: Membership) -> str:
-    """Return the message that tells whether rows are remembered: much, a little, or unseen."""
+    """Return the message that says how well rows are remembered: clearly, a little or not seen."""
     rate = found.true_positive_rate
     if rate.low is not None and rate.low > found.false_positive_rate:
         return mark(

@@ -76,7 +76,7 @@ def environment(finalize: Callable[[Any], str] | None = None) -> jinja2.Environm
 
 
 class Cited(str):
-    """Markdown that is set as it is."""
+    """Markdown that is inserted without escaping."""
 
     __slots__ = ()
 

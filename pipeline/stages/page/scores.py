@@ -22,7 +22,7 @@ class Confusion:
 
 
 def comparison(report: EvaluateReport) -> tuple[shapes.Intervals, shapes.Intervals]:
-    """Model and baselines on the metrics where more is better, and where less is."""
+    """Model and baselines: metrics where more is better, and metrics where less is."""
     return (
         shapes.intervals(
             say("Higher is better"),
@@ -120,7 +120,7 @@ def confusions(report: EvaluateReport) -> shapes.Table:
 
 
 def in_words(report: EvaluateReport) -> str:
-    """Return the accuracy as a person says it, beside that of the better baseline."""
+    """Return the accuracy in everyday words, with that of the better baseline."""
     own, rival = report.model.accuracy, report.baselines[report.better_baseline].accuracy
     if own.point is None:
         return say("The model's accuracy on texts that it has not seen could not be measured.")

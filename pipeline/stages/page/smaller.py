@@ -1,4 +1,4 @@
-"""What became of the model where it was made smaller, or written in other formats."""
+"""The smaller encoder and the exported formats, beside the model they were made from."""
 
 from pipeline.reports import CompressReport, Exported, ExportReport
 from pipeline.stages.page import figures, names, shapes

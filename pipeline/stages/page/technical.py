@@ -17,7 +17,7 @@ from pipeline.stages.page.language import mark, say
 from pipeline.stages.page.render import Cited, environment
 
 _CITABLE = re.compile(r"[A-Za-z0-9_ -]+")  # a name that can stand in a path, and in Markdown
-_LEAST = 0.0005  # what decimal shows as other than zero
+_LEAST = 0.0005  # the least that `decimal` does not show as zero
 
 
 def technical_file(evidence: Evidence) -> str:

@@ -31,7 +31,7 @@ def pretraining(report: PretrainReport) -> shapes.Chart | None:
 
 
 def _guesses(report: PretrainReport) -> list[tuple[str, str, float]]:
-    """Name, style and loss of what knows nothing, or no more than which tokens are common."""
+    """Name, style and loss of guessing blindly, and of guessing by token frequencies."""
     uniform, untrained, unigram = report.uniform_loss, report.untrained_loss, report.unigram_loss
     return [
         (say("guessing evenly, %(loss)s", loss=f"{uniform:.2f}"), "first", uniform),

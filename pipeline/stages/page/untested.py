@@ -47,7 +47,7 @@ def _place(path: tuple[str, ...]) -> str:
 
 
 def _mitigation(report: Mitigation) -> Iterator[tuple[str, str]]:
-    """Yield what was not compared; a gap that no way has is one line, not one a way."""
+    """Yield what was not compared; a gap that no method has is listed once for all methods."""
     if report.note:
         yield say("mitigation"), reported(report.note)
     yield from (
@@ -74,7 +74,7 @@ def _items(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _identity(item: Any) -> str:
-    """Return what tells a tuple's item from its neighbours."""
+    """Return what distinguishes an item of a tuple from the others."""
     keys = ("name", "column", "metric", "value", "label")
     words = [names.plain(getattr(item, key, ""), first=False) for key in keys]
     return " ".join(word for word in words if word)

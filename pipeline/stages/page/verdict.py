@@ -16,7 +16,7 @@ class Rule:
     """A rule as its row shows it."""
 
     name: str
-    effect: str  # what its not passing does
+    effect: str  # what happens where it does not pass
     observed: str
     needed: str
     n: str
@@ -27,7 +27,7 @@ class Rule:
 
 
 def sentence(decision: Decision) -> str:
-    """Return whether the model may be put to use and why, for a reader of no statistics."""
+    """Say in everyday words whether the model may be used, and why."""
     stopping = [each for each in decision.verdicts if each.blocks]
     doubtful = len(decision.warnings())
     if decision.promote:
@@ -111,7 +111,7 @@ def _digits(point: float) -> int:
 
 
 def _reason(each: RuleVerdict) -> str:
-    """Return the gate's reason, less the path that it begins with."""
+    """Return the gate's reason without the path it begins with."""
     reason = reported(_plain_marks(each.reason.removeprefix(f"{each.metric}: ")))
     return figures.sentence(reason)
 
