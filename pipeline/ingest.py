@@ -106,6 +106,10 @@ def check_local(say: Say) -> None:
     Raises:
         InputError: where a file cannot be read or has not the columns text, and label.
     """
+    for folder in (layout.CORPUS, layout.LABELLED):
+        if folder.is_symlink():
+            raise InputError(f"{folder}: is a link, which DVC does not record; move the data here")
+        sources.list_files(folder)
     known = provenance.read(layout.DATA)
     if known.get("source") == "local" and provenance.is_whole(layout.DATA):
         say(f"{layout.DATA}/ is as {layout.PROVENANCE} says; nothing to do")
