@@ -351,6 +351,7 @@ BAD_SECTIONS = {
     ),
     "unknown language": ({"language": "xx"}, "'xx' is none of de, en"),
     "a group that is a column of its own": ({"groups": ("label",)}, "'label' is a column"),
+    "a group that predictions have": ({"groups": ("probability_0",)}, "'probability_0' is a col"),
 }
 
 
