@@ -155,9 +155,9 @@ def _refuse_unknown_columns(parsed: Params, path: Path) -> None:
         for name in names:
             if name not in (*ours, *DERIVED_GROUPS):
                 raise InputError(
-                    f"{path}: audit.{key}: no column {name!r}{nearest(name, ours)}; validate.groups "
-                    f"has {', '.join(ours) or 'none'}, and {', '.join(DERIVED_GROUPS)} can be "
-                    "derived from the texts"
+                    f"{path}: audit.{key}: no column {name!r}{nearest(name, ours)}; "
+                    f"validate.groups has {', '.join(ours) or 'none'}, and "
+                    f"{', '.join(DERIVED_GROUPS)} can be derived from the texts"
                 )
 
 

@@ -25,6 +25,7 @@ from pipeline.reports.data import (
     ValidateReport,
 )
 from pipeline.reports.explanation import Explained, ExplanationReport, Term
+from pipeline.reports.headline import headline
 from pipeline.reports.intrinsic import (
     Association,
     IntrinsicReport,
@@ -97,6 +98,7 @@ __all__ = [
     "Term",
     "TokeniseReport",
     "ValidateReport",
+    "headline",
     "parse",
     "read",
     "write",
@@ -121,7 +123,9 @@ R = TypeVar("R", bound=Report)
 
 
 def write(stage: str, report: Report) -> None:
-    """Write a stage's report: last of its files, whole or not at all."""
+    """Write a stage's report: last of its files, whole or not at all; its headline before it."""
+    if figures := headline(report):
+        files.write_json(layout.metrics_path(stage), figures)
     files.write_json(layout.report_path(stage), report.model_dump(mode="json"))
 
 
