@@ -121,7 +121,10 @@ def check_local(say: Say) -> None:
         for path, digest in files.sha256_tree(layout.DATA).items()
         if path != layout.PROVENANCE.name
     }
-    provenance.write(layout.DATA, "local", provenance.with_origins(facts, known))
+    facts = provenance.with_origins(facts, known)
+    provenance.write(layout.DATA, "local", facts)
+    for path in (path for path in rows if "package" in facts[path]):
+        say(f"{layout.DATA / path} is the default data's; delete it unless it is to be learnt from")
     say(f"{layout.DATA}/ can be read: {sum(rows.values())} rows; run `dvc add data` to record it")
 
 

