@@ -202,9 +202,27 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def check_name(path: Path) -> None:
+    """Refuse a path that no file of ours can hold, as it is not UTF-8.
+
+    Raises:
+        InputError: naming it.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{str(path)!a}: this name is not UTF-8; rename the file") from None
+
+
 def sha256_tree(folder: Path) -> dict[str, str]:
-    """Hex SHA-256 of every file below ``folder``, by POSIX path relative to it, sorted."""
+    """Hex SHA-256 of every file below ``folder``, by POSIX path relative to it, sorted.
+
+    Raises:
+        InputError: naming a file whose name is not UTF-8.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in files:
+        check_name(path)
     return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
 
 

@@ -106,6 +106,10 @@ def check_local(say: Say) -> None:
     Raises:
         InputError: where a file cannot be read, or lacks the column text or label.
     """
+    for folder in (layout.CORPUS, layout.LABELLED):
+        if folder.is_symlink():
+            raise InputError(f"{folder}: is a link, which DVC does not record; move the data here")
+        sources.list_files(folder)
     known = provenance.read(layout.DATA)
     if known.get("source") == "local" and provenance.is_whole(layout.DATA):
         say(f"{layout.DATA}/ is as {layout.PROVENANCE} says; nothing to do")
@@ -117,7 +121,10 @@ def check_local(say: Say) -> None:
         for path, digest in files.sha256_tree(layout.DATA).items()
         if path != layout.PROVENANCE.name
     }
-    provenance.write(layout.DATA, "local", provenance.with_origins(facts, known))
+    facts = provenance.with_origins(facts, known)
+    provenance.write(layout.DATA, "local", facts)
+    for path in (path for path in rows if "package" in facts[path]):
+        say(f"{layout.DATA / path} is the default data's; delete it unless it is to be learnt from")
     say(f"{layout.DATA}/ can be read: {sum(rows.values())} rows; run `dvc add data` to record it")
 
 

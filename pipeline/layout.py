@@ -50,6 +50,11 @@ def report_path(stage: str) -> Path:
     return stage_dir(stage) / "report.json"
 
 
+def metrics_path(stage: str) -> Path:
+    """Return the path of the few figures of a stage's report that DVC's tables show."""
+    return stage_dir(stage) / "metrics.json"
+
+
 def run_path(stage: str) -> Path:
     """Return the path of the file about a stage's last run that is no result: times, run id."""
     return RUNS / f"{stage}.json"

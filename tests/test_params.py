@@ -11,6 +11,7 @@ import yaml
 
 from pipeline import params
 from pipeline.errors import InputError
+from pipeline.text import identity
 
 ROOT = Path(__file__).parents[1]
 RAW: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -33,6 +34,10 @@ BAD = [  # key to set, value, what the message must name
     ("split.test_share", 0.5, "split.test_share"),
     ("split.salt", 7, "split.salt"),
     ("validate.labels", "negative", "validate.labels"),
+    ("validate.labels", [], "needs two names or more"),
+    ("validate.labels", ["negative"], "needs two names or more"),
+    ("validate.labels", ["negative", "positive", "negative"], "'negative' stands twice"),
+    ("validate.labels", ["negative", " "], "a name is empty"),
     ("validate.severity", {"schema": "fatal"}, "validate.severity.schema"),
     ("features.pooling", "max", "features.pooling"),
     ("features.precision", "float16", "features.precision"),
@@ -67,6 +72,29 @@ def test_a_bad_value_is_refused_by_its_key(key: str, value: Any, named: str) -> 
     with pytest.raises(InputError, match=r"params\.yaml: ") as error:
         params.parse(changed(key, value))
     assert named in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("groups", "key", "value"),
+    [
+        ([], "audit.groups", ["domain"]),
+        (["area"], "audit.groups", ["are"]),
+        ([], "audit.intersections", [["gender", "domain"]]),
+    ],
+)
+def test_an_audit_of_a_column_that_no_row_will_have_is_refused_before_any_stage(
+    groups: list[str], key: str, value: Any
+) -> None:
+    raw = changed("validate.groups", groups)
+    raw["audit"] |= {"groups": ["gender", "origin", *groups], "intersections": []}
+    params.parse(raw)
+    raw["audit"][key.split(".")[1]] = value
+    with pytest.raises(InputError, match=rf"params\.yaml: {key}: no column '(domain|are)'"):
+        params.parse(raw)
+
+
+def test_the_columns_that_can_be_derived_are_those_of_the_word_lists() -> None:
+    assert tuple(identity.COLUMNS) == params.evidence.DERIVED_GROUPS
 
 
 @pytest.mark.parametrize("section", sorted(set(RAW) - {"size", "sizes"}))

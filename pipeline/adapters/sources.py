@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import pyarrow
 
+from pipeline import files
 from pipeline.adapters import parquet
 from pipeline.errors import InputError, nearest
 
@@ -37,20 +38,27 @@ class Batch:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Return the data files below ``folder``, sorted by name; hidden files are passed over.
+    """Return the data files below ``folder``, sorted by name.
 
-    If ``folder`` is itself a file, that is the only one.
+    Hidden files and folders are passed over. If ``folder`` is itself a file, that is the only one.
 
     Raises:
-        InputError: where the folder is absent or empty, or holds a file of another kind.
+        InputError: where the folder is absent or empty, or holds a file of another kind, or what
+            is no file, such as a link to a folder, which DVC would not record.
     """
     if not folder.exists():
         raise InputError(f"{folder}: no such folder; make it, or run `python -m pipeline ingest`")
-    below = sorted(path for path in folder.rglob("*") if path.is_file())
-    paths = [folder] if folder.is_file() else [p for p in below if not p.name.startswith(".")]
+    below = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    paths = [folder] if folder.is_file() else [p for p in below if not _is_hidden(p, folder)]
     if not paths:
         raise InputError(f"{folder}: holds no file; put {', '.join(_KINDS)} there")
     for path in paths:
+        files.check_name(path)
+        if not path.is_file():
+            raise InputError(
+                f"{path}: is no file; a link to a folder, or to nothing, is not followed: "
+                "put the files themselves there"
+            )
         if _kind(path) not in _KINDS:
             raise InputError(
                 f"{path}: not one of {', '.join(_KINDS)} (all but Parquet also .gz); "
@@ -74,6 +82,10 @@ def read(folder: Path, required: Sequence[str], optional: Sequence[str] = ()) ->
             rows = _rows(path, stream, required, optional)
             name = path.name if path == folder else path.relative_to(folder).as_posix()
             yield from _batches(name, rows, stream)
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _kind(path: Path) -> str:
@@ -209,7 +221,8 @@ def _parquet_rows(
             for row in batch.to_pylist():
                 number += 1
                 yield number, {**row, **absent}
-    except (pyarrow.ArrowException, UnicodeDecodeError, OSError) as error:
+    except (pyarrow.ArrowException, ValueError, LookupError, OverflowError, OSError) as error:
+        # of these the latter are of times that Python has not, by their year or zone
         raise InputError(
             f"{path}: not readable as Parquet after row {number} ({error}); write it again"
         ) from error

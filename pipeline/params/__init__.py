@@ -20,6 +20,7 @@ from pipeline.params.data import (
     ValidateParams,
 )
 from pipeline.params.evidence import (
+    DERIVED_GROUPS,
     AuditParams,
     BundleParams,
     DriftParams,
@@ -138,10 +139,26 @@ def set_size(size: str, path: Path = layout.PARAMS) -> None:
 def parse(raw: dict[str, Any], path: Path = layout.PARAMS) -> Params:
     """Parse a mapping as `Params`; ``path`` is named in errors."""
     try:
-        return Params.model_validate(tuples(raw))
+        parsed = Params.model_validate(tuples(raw))
     except pydantic.ValidationError as error:
         problems = "\n".join(f"{path}: {_explain(problem)}" for problem in error.errors())
         raise InputError(problems) from error
+    _refuse_unknown_columns(parsed, path)
+    return parsed
+
+
+def _refuse_unknown_columns(parsed: Params, path: Path) -> None:
+    """Refuse an audit of columns that no row will have, hours before the audit would."""
+    ours = parsed.validate_.groups
+    crossed = [name for names in parsed.audit.intersections for name in names]
+    for key, names in (("groups", parsed.audit.groups), ("intersections", crossed)):
+        for name in names:
+            if name not in (*ours, *DERIVED_GROUPS):
+                raise InputError(
+                    f"{path}: audit.{key}: no column {name!r}{nearest(name, ours)}; "
+                    f"validate.groups has {', '.join(ours) or 'none'}, and "
+                    f"{', '.join(DERIVED_GROUPS)} can be derived from the texts"
+                )
 
 
 def tuples(value: Any) -> Any:

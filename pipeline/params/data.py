@@ -32,7 +32,7 @@ class IngestParams(Section):
 class ValidateParams(Section):
     """What rows must be like, and what happens to those that are not."""
 
-    labels: tuple[str, ...]  # the names of labels 0, 1, ...; a label is its index or its name
+    labels: tuple[str, ...]  # the names of labels 0, 1, ...; a label is its name or its index
     max_chars: int = pydantic.Field(gt=0)  # longer text is over-long
     min_label_share: float = pydantic.Field(ge=0, le=1)  # of the rarest label
     language: str  # ISO 639-1 code of the language expected
@@ -42,6 +42,16 @@ class ValidateParams(Section):
     min_group_rows: int = pydantic.Field(ge=0)  # a group with fewer rows is reported
     groups: tuple[str, ...]  # columns of the labelled rows whose values are groups
     severity: dict[str, Severity]  # expectation -> what its failure does
+
+    @pydantic.field_validator("labels")
+    @classmethod
+    def _can_be_told_apart(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(labels) < 2:
+            raise ValueError("needs two names or more")
+        twice = [name for name in labels if labels.count(name) > 1]
+        if twice or not all(name.strip() for name in labels):
+            raise ValueError(f"{twice[0]!r} stands twice" if twice else "a name is empty")
+        return labels
 
 
 class SplitParams(Section):

@@ -6,6 +6,8 @@ import pydantic
 
 from pipeline.params.base import Section
 
+DERIVED_GROUPS = ("gender", "origin")  # that pipeline/text/identity.py finds in texts
+
 _Positive = Annotated[float, pydantic.Field(gt=0)]
 _Count = Annotated[int, pydantic.Field(gt=0)] | None
 

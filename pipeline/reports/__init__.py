@@ -25,6 +25,7 @@ from pipeline.reports.data import (
     ValidateReport,
 )
 from pipeline.reports.explanation import Explained, ExplanationReport, Term
+from pipeline.reports.headline import headline
 from pipeline.reports.intrinsic import (
     Association,
     IntrinsicReport,
@@ -97,6 +98,7 @@ __all__ = [
     "Term",
     "TokeniseReport",
     "ValidateReport",
+    "headline",
     "parse",
     "read",
     "write",
@@ -122,6 +124,8 @@ R = TypeVar("R", bound=Report)
 
 def write(stage: str, report: Report) -> None:
     """Write a stage's report, atomically and last of its files: it marks a finished run."""
+    if figures := headline(report):
+        files.write_json(layout.metrics_path(stage), figures)
     files.write_json(layout.report_path(stage), report.model_dump(mode="json"))
 
 

@@ -35,7 +35,8 @@ OF_A_ROW = (
 OF_A_TABLE = ("label_balance", "language_mix", "group_rows")
 _OF_LABELS = ("label_set", "conflicting_label", "label_balance", "group_rows")
 
-_TAKEN = {"id", "text", "label", "rating"}
+_TAKEN = {"id", "text", "label", "rating", "predicted", "majority", "tfidf"}  # by later stages too
+_TAKEN_START = "probability_"
 _NEEDED = ("schema", "null_text", "empty_text", "label_set", "exact_duplicate")
 
 _EMPTY_ID = np.uint64(int(text_id(""), 16))
@@ -110,8 +111,9 @@ def refuse_params(params: ValidateParams) -> None:
     for name in _NEEDED:
         if name not in params.severity:
             raise InputError(f"validate.severity.{name}: missing; add it, error or quarantine")
-    for group in set(params.groups) & _TAKEN:
-        raise InputError(f"validate.groups: {group!r} has another meaning; name another column")
+    for group in params.groups:
+        if group in _TAKEN or group.startswith(_TAKEN_START):
+            raise InputError(f"validate.groups: {group!r} has another meaning; name another column")
     if "language_mix" in params.severity and params.language not in language.KNOWN:
         raise InputError(
             f"validate.language: {params.language!r} is none of {', '.join(language.KNOWN)}; "

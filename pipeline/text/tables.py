@@ -34,7 +34,7 @@ def profile_labelled(
     for file, numbers, rows in batches:
         labels = [parse_label(row["label"], params.labels) for row in rows]
         names = [
-            params.labels[label] if label >= 0 else repr(row["label"])
+            params.labels[label] if label >= 0 else _unknown(row["label"], params.labels)
             for label, row in zip(labels, rows, strict=True)
         ]
         columns = {"label": names} | {group: group_values(rows, group) for group in params.groups}
@@ -84,19 +84,35 @@ def source_of(row: Row, file: str) -> str:
 
 
 def group_values(rows: Sequence[Row], group: str) -> list[str]:
-    """Return a group column as strings; null and "" are a group of their own."""
-    return [UNKNOWN_GROUP if row[group] in (None, "") else str(row[group]) for row in rows]
+    """Return a group column as strings; null, NaN and "" are a group of their own."""
+    return [UNKNOWN_GROUP if _is_missing(row[group]) else str(row[group]) for row in rows]
+
+
+def _is_missing(value: Any) -> bool:
+    return value in (None, "") or (isinstance(value, float) and math.isnan(value))
 
 
 def parse_label(value: Any, names: Sequence[str]) -> int:
-    """Return the index of a label, given as its name or as its index; -1 for any other value."""
-    if isinstance(value, str) and value in names:
-        return names.index(value)
+    """Return the index of a label, given as its name or as its index; -1 for any other value.
+
+    Where names are numbers, such as stars from 1 to 5, a number is the name that it is written as:
+    whether a file has it in quotes changes nothing.
+    """
+    whole = isinstance(value, float) and value.is_integer()
+    name = str(int(value) if whole else value)
+    if name in names and isinstance(value, str | int | float) and not isinstance(value, bool):
+        return names.index(name)
     if isinstance(value, str) and value.isdecimal() and len(value) < 10:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return -1
     return int(value) if value in range(len(names)) else -1
+
+
+def _unknown(value: Any, names: Sequence[str]) -> str:
+    """Return a label that is none of the names as it is shown, which is none of them either."""
+    shown = repr(value)
+    return f"{shown} of type {type(value).__name__}" if shown in names else shown
 
 
 def parse_rating(value: Any) -> float | None:

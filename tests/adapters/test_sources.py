@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_text_is_parted_by_blank_lines_or_else_by_lines(tmp_path: Path) -> None:
 
 
 def test_files_are_read_in_the_order_of_their_names_and_hidden_ones_not(tmp_path: Path) -> None:
-    for name in ("b.txt", "sub/a.txt", "a.txt", ".hidden.txt"):
+    for name in ("b.txt", "sub/a.txt", "a.txt", ".hidden.txt", ".ipynb_checkpoints/a.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     assert [file for file, _, _ in read(tmp_path)] == ["a.txt", "b.txt", "sub/a.txt"]
@@ -126,6 +127,34 @@ def half_a_parquet(folder: Path) -> None:
     (folder / "a.parquet").write_bytes(whole[: len(whole) // 2])
 
 
+def times(*values: int, unit: str = "ms", zone: str | None = None) -> Callable[[Path], None]:
+    """A column of times, as other programs may write it."""
+
+    def write(folder: Path) -> None:
+        column = pyarrow.array(values, pyarrow.timestamp(unit, zone))
+        pyarrow.parquet.write_table(pyarrow.table({"text": column}), folder / "a.parquet")
+
+    return write
+
+
+def link(to: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder.parent / "elsewhere").mkdir()
+        (folder.parent / "elsewhere" / "a.txt").write_text("fine\n")
+        (folder / "a.txt").write_text("fine\n")
+        (folder / "more").symlink_to(to)
+
+    return write
+
+
+def pipe(folder: Path) -> None:
+    os.mkfifo(folder / "a.jsonl")
+
+
+def name_of_bytes(folder: Path) -> None:
+    Path(os.fsdecode(bytes(folder) + b"/caf\xe9.txt")).write_text("fine\n")
+
+
 # What is wrong -> how to make it, and what the message must name.
 BAD = {
     "no folder": (no_folder, ["no such folder"]),
@@ -157,6 +186,14 @@ BAD = {
     "not Parquet": (put("a.parquet", b"text\nfine\n"), ["a.parquet", "Parquet"]),
     "Parquet cut short": (half_a_parquet, ["a.parquet", "Parquet"]),
     "Parquet not UTF-8": (column_of_bytes, ["a.parquet", "utf-8"]),
+    "Parquet with a year that Python has not": (times(1 << 60), ["a.parquet", "Parquet"]),
+    "Parquet with a day beyond the last": (times(1 << 48), ["a.parquet", "Parquet"]),
+    "Parquet in a zone that is none": (times(0, zone="Mars/Olympus"), ["a.parquet", "Mars"]),
+    "a link to a folder": (link("../elsewhere"), ["corpus/more", "is not followed"]),
+    "a link to nothing": (link("nowhere"), ["corpus/more", "is not followed"]),
+    "a link to itself": (link("more"), ["corpus/more", "is not followed"]),
+    "a pipe": (pipe, ["a.jsonl", "is no file"]),
+    "a name that is not UTF-8": (name_of_bytes, ["caf\\udce9.txt", "rename"]),
 }
 
 

@@ -322,6 +322,19 @@ def test_data_without_groups_or_ratings_in_another_language_is_taken(clean: Path
     assert list(read(clean, "labelled")) == ["id", "text", "label"]
 
 
+@pytest.mark.parametrize("value", [True, None])
+def test_a_label_that_is_shown_as_a_name_is_written_is_none_all_the_same(
+    clean: Path, value: Any
+) -> None:
+    names = ("True", "None", "0")
+    rows = [{**row, "label": "0"} for row in clean_labelled()]
+    write("labelled/rows.jsonl", [*rows, row("A label of another type", label=value)])
+    found = run(section(labels=names)).expectations
+    (outcome,) = [each for each in found if each.name == "label_set"]
+    assert outcome.unexpected == 1
+    assert f"row 61: label {value} of type" in outcome.detail
+
+
 BAD_SECTIONS = {
     "unknown expectation": (
         {"severity": {**SEVERITY, "nul_text": "warn"}},
@@ -338,6 +351,10 @@ BAD_SECTIONS = {
     ),
     "unknown language": ({"language": "xx"}, "'xx' is none of de, en"),
     "a group that is a column of its own": ({"groups": ("label",)}, "'label' has another meaning"),
+    "a group that predictions have": (
+        {"groups": ("probability_0",)},
+        "'probability_0' has another",
+    ),
 }
 
 

@@ -31,8 +31,17 @@ def test_a_label_is_its_name_or_its_index(value: Any, index: int) -> None:
     assert parse_label(value, NAMES) == index
 
 
-def test_a_name_that_is_a_number_is_a_name_first() -> None:
-    assert parse_label("1", ("1", "0")) == 0
+@pytest.mark.parametrize("value", ["1", 1, 1.0])
+def test_a_name_that_is_a_number_is_a_name_first(value: Any) -> None:
+    assert parse_label(value, ("1", "0")) == 0
+    assert parse_label(value, ("2", "3", "1")) == 2
+    assert parse_label(True, ("True", "1")) == -1
+    assert parse_label(0.5, ("0.5", "1")) == 0
+
+
+def test_stars_are_themselves_and_no_index_of_the_next() -> None:
+    stars = ("1", "2", "3", "4", "5")
+    assert [parse_label(star, stars) for star in range(1, 6)] == [0, 1, 2, 3, 4]
 
 
 def test_a_rating_that_is_no_number_is_malformed_and_one_that_is_missing_is_not() -> None:
@@ -45,8 +54,8 @@ def test_a_rating_that_is_no_number_is_malformed_and_one_that_is_missing_is_not(
 
 
 def test_a_group_that_is_missing_is_a_group_of_its_own() -> None:
-    rows = [{"age": None}, {"age": ""}, {"age": 30}]
-    assert group_values(rows, "age") == ["unknown", "unknown", "30"]
+    rows = [{"age": None}, {"age": ""}, {"age": float("nan")}, {"age": 30}]
+    assert group_values(rows, "age") == ["unknown", "unknown", "unknown", "30"]
 
 
 def test_a_document_without_a_source_has_its_files_name() -> None:
