@@ -30,42 +30,47 @@ def end_with_parent() -> None:
 
 
 def _is_orphan_of(pid: int) -> bool:
-    """Whether this process has been taken in by ``pid``: one of another session did not start it.
+    """Return whether ``pid``, of another session, has only taken this process in.
 
     The leader of a session cannot tell.
     """
     session = os.getsid(0)
-    return session != os.getpid() and os.getsid(pid) != session
+    if session == os.getpid():
+        return False
+    try:
+        return os.getsid(pid) != session
+    except ProcessLookupError:
+        return True
 
 
 def dvc() -> int | None:
-    """Return the number of the process of DVC's that runs this stage; None where none does.
+    """Return the number of the process of DVC's that runs this stage; None where none does, or now.
 
     DVC starts a shell, which may give way to its command or, as Debian's /bin/sh, wait for it.
     """
     if "DVC_STAGE" not in os.environ:
         return None
-    parent = os.getppid()
+    runner = os.getppid()
     with contextlib.suppress(OSError):  # no Linux, or the parent has ended
-        program, *_ = Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
+        program, *_ = Path(f"/proc/{runner}/cmdline").read_bytes().split(b"\0")
         if program == os.fsencode(os.environ.get("SHELL") or "/bin/sh"):  # as DVC calls it
-            _, _, status = Path(f"/proc/{parent}/stat").read_text().rpartition(")")
-            return int(status.split()[1])
-    return parent
+            _, _, status = Path(f"/proc/{runner}/stat").read_text().rpartition(")")
+            runner = int(status.split()[1])
+    return None if _is_orphan_of(runner) else runner
 
 
 def end_with_dvc() -> None:
     """Do so where DVC runs this stage: one left behind would write where the next run writes."""
-    if runner := dvc():
+    if "DVC_STAGE" in os.environ:
         end_with_parent()
+        runner = dvc()
         if runner != os.getppid():
             threading.Thread(target=_end_after, args=(runner,), daemon=True).start()
 
 
-def _end_after(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        while files.is_alive(pid) and not _is_orphan_of(pid):
-            time.sleep(_LOOK_S)
+def _end_after(pid: int | None) -> None:
+    while pid and files.is_alive(pid) and not _is_orphan_of(pid):
+        time.sleep(_LOOK_S)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
