@@ -27,6 +27,13 @@ CALLS = {
 PARENT = "import subprocess, sys, time; subprocess.Popen(sys.argv[1:]); time.sleep(60)"
 
 
+def has_ended(pid: int, within_s: float) -> bool:
+    until = time.monotonic() + within_s
+    while files.is_alive(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not files.is_alive(pid)
+
+
 @pytest.mark.parametrize("by_dvc", [True, False])
 @pytest.mark.parametrize("call", CALLS)
 def test_a_stage_ends_when_its_dvc_is_killed(call: str, by_dvc: bool) -> None:
@@ -39,11 +46,8 @@ def test_a_stage_ends_when_its_dvc_is_killed(call: str, by_dvc: bool) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    until = time.monotonic() + (10 if by_dvc else 0.5)
-    while files.is_alive(child) and time.monotonic() < until:
-        time.sleep(0.05)
     try:
-        assert files.is_alive(child) != by_dvc
+        assert has_ended(child, 10 if by_dvc else 0.5) == by_dvc
     finally:
         if files.is_alive(child):
             os.kill(child, signal.SIGKILL)
@@ -66,7 +70,7 @@ def test_a_stage_whose_dvc_was_killed_before_it_could_ask_ends_too(call: str) ->
         check=True,
         start_new_session=True,  # as a flow does, or a terminal: not that of the first process
     )
-    assert not files.is_alive(int(started.stdout.split()[0]))
+    assert has_ended(int(started.stdout.split()[0]), 10)
 
 
 LEAVING = """
