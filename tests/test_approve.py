@@ -156,7 +156,7 @@ def test_the_word_under_another_policy_or_author_promotes_nothing(
     publish.publish(params)
     say(params)
     layout.POLICY.write_text(layout.POLICY.read_text() + "\n")
-    assert "another policy.yaml" in promote.promote(params, "1").why
+    assert "policy.yaml was changed" in promote.promote(params, "1").why
     word = trust_word(params)
     policy = rules.load()
     assert "under another policy" in approvals.refusal(word, policy, word.bundle, AUTHOR)
