@@ -1,6 +1,10 @@
 """What every section of params.yaml is."""
 
+from typing import Annotated
+
 import pydantic
+
+Seed = Annotated[int, pydantic.Field(ge=0, lt=1 << 31)]  # that every library takes
 
 
 class Section(pydantic.BaseModel):
