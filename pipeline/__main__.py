@@ -147,6 +147,8 @@ def _run_stage(parsed: argparse.Namespace) -> int | None:
         report = importlib.import_module(f"pipeline.stages.{stage}").run(section, track)
         reports.write(stage, report)
         track.artifact(layout.report_path(stage))
+    for line in reports.remarks(report):
+        print(f"{stage}: {line}")
     return None
 
 

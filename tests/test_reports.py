@@ -54,6 +54,21 @@ def test_what_dvc_shows_as_metrics_is_written_with_the_reports_and_is_theirs() -
     assert len(shown) < 30
 
 
+def test_rows_set_aside_and_warnings_are_told_at_once() -> None:
+    outcome = {"table": "labelled", "unexpected": 1, "checked": 9, "passed": False}
+    found = tuple(
+        reports.Expectation(name=name, severity=severity, detail=f"of {name}", **outcome)
+        for name, severity in (("label_balance", "warn"), ("empty_text", "quarantine"))
+    )
+    kept = TABLE.model_copy(update={"rows_quarantined": 0})
+    told = VALIDATE.model_copy(update={"expectations": found, "labelled": kept})
+    aside, warning = reports.remarks(told)
+    assert aside.startswith("corpus: 1 of 3 rows set aside, ")
+    assert aside.endswith(" build/validate/quarantine.parquet")
+    assert warning == "labelled: label_balance: of label_balance"
+    assert not list(reports.remarks(report_factory.make()["split"]))
+
+
 def test_what_is_undefined_is_no_metric() -> None:
     made = report_factory.make()["evaluate"]
     assert isinstance(made, reports.EvaluateReport)

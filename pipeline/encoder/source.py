@@ -17,8 +17,9 @@ def check_source(name: str, key: str) -> None:
     code is refused, although nothing here would run it: others who load it might.
     """
     folder = Path(name)
-    if not folder.is_dir():
-        if not _HUB_ID.fullmatch(name):
+    if not name or not folder.is_dir():
+        misspelt = "/" in name and folder.parent.is_dir()  # a folder's, and no hub id
+        if misspelt or not _HUB_ID.fullmatch(name):
             raise InputError(
                 f"{key}: no directory {name}; run `python -m pipeline ingest`, or name another"
             )

@@ -1,5 +1,6 @@
 """Plots of scores and gaps as SVG; equal figures give equal bytes."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,13 @@ _MAX_NAMED_LABELS = 12  # more lines or columns than this cannot be read with th
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as SVG without date or maker, whole or not at all."""
-    with mpl.rc_context(_STYLE), files.replacing(path) as temporary:
+    with (
+        mpl.rc_context(_STYLE),
+        files.replacing(path) as temporary,
+        warnings.catch_warnings(),
+    ):
+        # text stays text, so that the reader's fonts draw what matplotlib's have not
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
         figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
 
 

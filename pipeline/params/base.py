@@ -1,6 +1,10 @@
 """The base class of every section of params.yaml."""
 
+from typing import Annotated
+
 import pydantic
+
+Seed = Annotated[int, pydantic.Field(ge=0, lt=1 << 31)]  # that every library takes
 
 
 class Section(pydantic.BaseModel):

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pydantic
 
-from pipeline.params.base import Section
+from pipeline.params.base import Section, Seed
 
 Severity = Literal["error", "quarantine", "warn"]
 
@@ -72,13 +72,13 @@ class CanaryParams(Section):
 
     secrets: int = pydantic.Field(ge=2, le=25)  # planted 1, 4 and 16 times each, and never
     digits: int = pydantic.Field(6, ge=4, le=12)  # of a secret
-    seed: int = pydantic.Field(1, ge=0)
+    seed: Seed = 1
 
 
 class TokeniseParams(Section):
     """The tokenizer, trained here or reused."""
 
     tokenizer: str  # "train", or a model directory or hub id whose tokenizer is reused
-    vocab_size: int = pydantic.Field(gt=100)  # of a trained tokenizer
+    vocab_size: int = pydantic.Field(gt=100, le=1_000_000)  # of a trained tokenizer
     lowercase: bool = True
     canaries: CanaryParams | None = None  # null: none is planted

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 import pydantic
 
-from pipeline.params.base import Section
+from pipeline.params.base import Section, Seed
 
 DERIVED_GROUPS = ("gender", "origin")  # that pipeline/text/identity.py finds in texts
 
@@ -21,7 +21,7 @@ class EvaluateParams(Section):
     tfidf_c: tuple[_Positive, ...] = pydantic.Field(
         min_length=1
     )  # inverse penalties of the TF-IDF baseline, chosen on validation
-    seed: int = pydantic.Field(ge=0)
+    seed: Seed
 
 
 class MitigationParams(Section):
@@ -55,7 +55,7 @@ class AuditParams(Section):
     mitigation: MitigationParams
     confidence: float = pydantic.Field(gt=0.5, lt=1)
     resamples: int = pydantic.Field(ge=100)
-    seed: int = pydantic.Field(ge=0)
+    seed: Seed
 
     @pydantic.field_validator("intersections")
     @classmethod
@@ -93,7 +93,7 @@ class DriftParams(Section):
     max_words: int = pydantic.Field(gt=0)  # the most frequent words, each counted by itself
     folds: int = pydantic.Field(gt=1)
     ridge: float = pydantic.Field(gt=0)  # penalty, in units of the mean squared singular value
-    seed: int = pydantic.Field(ge=0)
+    seed: Seed
 
     @pydantic.model_validator(mode="after")
     def _can_find_something(self) -> Self:

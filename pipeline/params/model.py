@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pydantic
 
 from pipeline.params import scale
-from pipeline.params.base import Section
+from pipeline.params.base import Section, Seed
 
 AskedPrecision = Literal["auto", "float32", "bfloat16"]
 MitigationMethod = Literal["none", "resample", "reweigh", "augment", "leace"]
@@ -42,7 +42,7 @@ class PretrainParams(Section):
     heldout_sequences: int = pydantic.Field(gt=0)  # for the held-out loss, with fixed masks
     heldout_every_steps: int = pydantic.Field(gt=0)
     checkpoint_every_steps: int = pydantic.Field(gt=0)
-    seed: int = pydantic.Field(ge=0)
+    seed: Seed
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -149,7 +149,7 @@ class FinetuneParams(Section):
     class_weights: Literal["none", "balanced"]
     mitigation: MitigationMethod = "none"
     mitigate_column: str | None = None  # the groups to treat alike, here and in audit
-    seed: int = pydantic.Field(ge=0)
+    seed: Seed
     frozen: FrozenParams  # read in mode frozen
     full: FullParams  # read in mode full
 

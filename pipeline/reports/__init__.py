@@ -48,6 +48,7 @@ from pipeline.reports.model import (
     Scores,
 )
 from pipeline.reports.privacy import CanaryReport, Exposure, Membership, PrivacyReport
+from pipeline.reports.remarks import remarks
 from pipeline.reports.smaller import CompressReport, Exported, ExportReport
 
 __all__ = [
@@ -101,6 +102,7 @@ __all__ = [
     "headline",
     "parse",
     "read",
+    "remarks",
     "write",
 ]
 

@@ -71,3 +71,14 @@ def test_no_line_trusts_remote_code_or_reads_a_pickle() -> None:
             r"^\s*(import|from) (pickle|dill|joblib|cloudpickle|shelve)", code, re.M
         )
         assert not re.search(r"\btorch\.load\(|use_safetensors\s*=\s*(?!True)", code), path
+
+
+@pytest.mark.parametrize("name", ["data/nothing", ""])
+def test_a_directory_that_is_misspelt_is_not_asked_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    with pytest.raises(InputError, match=rf"pretrain\.init: no directory {name}; run"):
+        check_source(name, "pretrain.init")
+    check_source("owner/name", "pretrain.init")

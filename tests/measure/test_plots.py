@@ -1,5 +1,6 @@
 """That pictures are the same bytes twice, and hold what they are of."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -56,3 +57,10 @@ def test_many_labels_are_drawn_without_their_names() -> None:
     names = [f"label {k}" for k in range(30)]
     assert not plots.confusion(np.eye(30, dtype=int).tolist(), names).axes[0].texts
     assert plots.roc(dict.fromkeys(names, (HALF, HALF))).axes[0].get_legend() is None
+
+
+def test_a_label_that_our_fonts_have_not_is_text_all_the_same(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.save(plots.confusion([[5, 1], [2, 7]], ["差", "很好"]), tmp_path / "a.svg")
+    assert ">很好<" in (tmp_path / "a.svg").read_text(encoding="utf-8")
