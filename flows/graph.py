@@ -1,4 +1,4 @@
-"""The graph of stages, read from dvc.yaml through DVC: nobody writes the order a second time."""
+"""The graph of stages, read from dvc.yaml through DVC: the order is written down only there."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

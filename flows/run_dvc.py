@@ -1,7 +1,7 @@
-"""``python -m flows.run_dvc END``: the command `dvc`, again and again, in one process.
+"""``python -m flows.run_dvc END``: one process that runs `dvc` commands, one after another.
 
-A line of its input is the arguments of a command, in JSON; after what the command prints it prints
-``END`` and its exit code. DVC is imported once, and the stages that it runs share a recorder.
+Each line of its input is a command's arguments in JSON. After the command's own output it prints
+``END`` and the exit code. So DVC is imported once, and the stages that it runs share a recorder.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Prefect's server for a command: the one that is configured, or one that ends with the command.
 
-Prefect would start one itself, but imports all of the server into this process to do so, which
-takes seconds, and leaves it running where this process is killed.
+Prefect can start one itself, but then imports the whole server into this process, which takes
+seconds, and leaves it running when this process is killed.
 """
 
 import asyncio
@@ -61,15 +61,15 @@ def at_hand(start: bool = True) -> Iterator[Callable[[], None]]:
         with temporary_settings(own):
             yield lambda: _wait(f"{url}/health", process)
     finally:
-        send_the_last()
+        flush_clients()
         process.terminate()
         process.wait()
 
 
-def send_the_last() -> None:
-    """Send the events and log lines that Prefect keeps back for a moment.
+def flush_clients() -> None:
+    """Send the events and log lines that Prefect's client threads still hold back.
 
-    Those who send them know one server, and where it is gone ask it again and again.
+    They know one server only, and would ask it again and again once it is gone.
     """
     EventsWorker.drain_all(timeout=_LAST_S)
     APILogWorker.drain_all(timeout=_LAST_S)

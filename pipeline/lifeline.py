@@ -1,4 +1,4 @@
-"""How a process ends: with the one that started it, even where that one is killed; and at once."""
+"""How a process ends: together with the one that started it, even if that is killed; and fast."""
 
 import atexit
 import contextlib
@@ -30,7 +30,7 @@ def end_with_parent() -> None:
 
 
 def _is_orphan_of(pid: int) -> bool:
-    """Return whether ``pid``, of another session, has only taken this process in.
+    """Return whether ``pid`` did not start this process but adopted it: its session is another.
 
     The leader of a session cannot tell.
     """
@@ -44,9 +44,9 @@ def _is_orphan_of(pid: int) -> bool:
 
 
 def dvc() -> int | None:
-    """Return the number of the process of DVC's that runs this stage; None where none does, or now.
+    """Return the process id of the DVC that runs this stage; None if none does, or no longer.
 
-    DVC starts a shell, which may give way to its command or, as Debian's /bin/sh, wait for it.
+    DVC starts a shell, which either gives way to its command or, as Debian's /bin/sh, waits for it.
     """
     if "DVC_STAGE" not in os.environ:
         return None
@@ -60,7 +60,7 @@ def dvc() -> int | None:
 
 
 def end_with_dvc() -> None:
-    """Do so where DVC runs this stage: one left behind would write where the next run writes."""
+    """End with the DVC that runs this stage: an orphan would write where the next run writes."""
     if "DVC_STAGE" in os.environ:
         end_with_parent()
         runner = dvc()
@@ -75,10 +75,10 @@ def _end_after(pid: int | None) -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End with this exit code as Python does, but at once after the threads and exit functions.
+    """Exit with this code as soon as the threads and the exit functions are done.
 
-    To take torch, MLflow or Prefect apart takes Python a second more. Who has still something to
-    send to a server that is gone, as Prefect's threads may, has a minute.
+    Python itself would spend another second on taking torch, MLflow or Prefect apart. Threads that
+    wait for a server that is gone, as Prefect's may, are given a minute.
     """
 
     def end(*_: object) -> NoReturn:

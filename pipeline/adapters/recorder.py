@@ -1,10 +1,10 @@
 """The process that records stages' MLflow runs from the messages that the stages send it.
 
-``python -m pipeline.adapters.recorder SOCKET [DVC]`` gets a stage's JSON lines from the socket that
-it inherits under that number, until they end. Of a process of DVC's it serves the stages that come
-next, too, and ends with it: MLflow takes seconds to import. What the server cannot take now is
-tried again later, if need be after another stage or flow; what it refuses is told, and the rest
-goes on.
+``python -m pipeline.adapters.recorder SOCKET [DVC]`` reads a stage's JSON lines from the socket
+that it inherits under that number, until they end. Given the process id of a DVC, it goes on to
+serve that DVC's next stages and ends with it, since MLflow takes seconds to import. What the server
+cannot take now is sent again later, if need be after another stage or flow. What the server refuses
+is reported, and the rest is recorded.
 """
 
 import contextlib

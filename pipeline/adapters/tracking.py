@@ -80,7 +80,7 @@ def _settle() -> None:
 
 @contextlib.contextmanager
 def reaching() -> Iterator[None]:
-    """Turn what MLflow raises, or lets through from below it, into an `InputError`."""
+    """Turn errors of MLflow, and of the database or network below it, into an `InputError`."""
     _settle()
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -90,11 +90,11 @@ def reaching() -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError) as error:
         why = without_credentials(" ".join(str(error).split()))
         where = without_credentials(tracking_uri())
-        raise InputError(f"MLflow at {where}: {why}{_say_arrived(error)}") from error
+        raise InputError(f"MLflow at {where}: {why}{_warn_of_arrival(error)}") from error
 
 
-def _say_arrived(error: Exception) -> str:
-    """Return what is known of a write that failed: nothing, where no answer came to it."""
+def _warn_of_arrival(error: Exception) -> str:
+    """Return a warning that a failed write may have arrived all the same, if no answer came."""
     from mlflow.exceptions import MlflowException
 
     answered = isinstance(error, MlflowException) and error.get_http_status_code() < 500

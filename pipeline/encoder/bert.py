@@ -49,8 +49,8 @@ def hidden_states(
     mask = _additive_mask(segments, heads, dtype)
     *before, last = bert.encoder.layer
     for layer in before:
-        hidden = _finish(layer, _mix(layer.attention.self, hidden, mask, heads), hidden)
-    mixed = _mix(last.attention.self, hidden, mask, heads, asked)
+        hidden = _finish(layer, _attend(layer.attention.self, hidden, mask, heads), hidden)
+    mixed = _attend(last.attention.self, hidden, mask, heads, asked)
     return _finish(last, mixed.flatten(0, 1), take(hidden, asked))
 
 
@@ -61,7 +61,7 @@ def _additive_mask(segments: torch.Tensor, heads: int, dtype: torch.dtype) -> to
     return mask.repeat(heads, 1, 1)
 
 
-def _mix(
+def _attend(
     block: Any,
     hidden: torch.Tensor,
     mask: torch.Tensor,
@@ -100,29 +100,29 @@ class _Attention(torch.autograd.Function):
         if rows is not None:
             query = _take(query, rows)
         ctx.scale = three.shape[-1] ** -0.5
-        chance = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=ctx.scale).softmax(-1)
-        ctx.save_for_backward(three, query, chance, rows)
-        return _join(chance @ value, heads)
+        probs = torch.baddbmm(mask, query, key.transpose(1, 2), alpha=ctx.scale).softmax(-1)
+        ctx.save_for_backward(three, query, probs, rows)
+        return _join(probs @ value, heads)
 
     @staticmethod
-    def backward(ctx: Any, of_mixed: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        three, query, chance, rows = ctx.saved_tensors
+    def backward(ctx: Any, grad_mixed: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        three, query, probs, rows = ctx.saved_tensors
         gradient = torch.empty_like(three)
         _, key, value = three.view(3, -1, *three.shape[1:])
-        of_query, of_key, of_value = gradient.view(3, *key.shape)
-        heads = len(key) // len(of_mixed)
-        of_mixed = _split(of_mixed, heads)
-        torch.bmm(chance.transpose(1, 2), of_mixed, out=of_value)
-        of_scores = torch._softmax_backward_data(
-            of_mixed @ value.transpose(1, 2), chance, -1, chance.dtype
+        grad_query, grad_key, grad_value = gradient.view(3, *key.shape)
+        heads = len(key) // len(grad_mixed)
+        grad_mixed = _split(grad_mixed, heads)
+        torch.bmm(probs.transpose(1, 2), grad_mixed, out=grad_value)
+        grad_scores = torch._softmax_backward_data(
+            grad_mixed @ value.transpose(1, 2), probs, -1, probs.dtype
         )
         scaled = {"beta": 0, "alpha": ctx.scale}
-        torch.baddbmm(of_key, of_scores.transpose(1, 2), query, **scaled, out=of_key)
+        torch.baddbmm(grad_key, grad_scores.transpose(1, 2), query, **scaled, out=grad_key)
         if rows is None:
-            torch.baddbmm(of_query, of_scores, key, **scaled, out=of_query)
+            torch.baddbmm(grad_query, grad_scores, key, **scaled, out=grad_query)
         else:
-            of_asked = (of_scores @ key).mul_(ctx.scale)
-            of_query.zero_().flatten(0, 1).index_add_(0, rows, of_asked.flatten(0, 1))
+            grad_asked = (grad_scores @ key).mul_(ctx.scale)
+            grad_query.zero_().flatten(0, 1).index_add_(0, rows, grad_asked.flatten(0, 1))
         return _join(gradient, 3 * heads), None, None, None
 
 

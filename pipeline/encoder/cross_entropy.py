@@ -39,12 +39,12 @@ class _LinearCrossEntropy(torch.autograd.Function):
         buffer = torch.softmax(F.linear(hidden, low, bias.to(dtype)), -1)
         asks = labels != UNUSED
         place = torch.arange(len(labels), device=labels.device)[asks], labels[asks]
-        chance = buffer[place].to(torch.promote_types(dtype, torch.float32))
+        probs = buffer[place].to(torch.promote_types(dtype, torch.float32))
         buffer[place] -= 1
         buffer.index_fill_(0, (~asks).nonzero()[:, 0], 0)
         ctx.save_for_backward(buffer @ low, buffer.T @ hidden, buffer.sum(0))
         ctx.dtypes = (dtype, weight.dtype, bias.dtype)
-        return -chance.clamp_min(torch.finfo(dtype).tiny).log().sum()
+        return -probs.clamp_min(torch.finfo(dtype).tiny).log().sum()
 
     @staticmethod
     def backward(ctx: Any, factor: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

@@ -25,7 +25,7 @@ ROWS, OUT = "rows.parquet", "scored.parquet"
 def prefect() -> Iterator[None]:
     with prefect_test_harness(server_startup_timeout=120):
         yield
-        server.send_the_last()  # the harness would wait for ever
+        server.flush_clients()  # the harness would wait for ever
 
 
 @pytest.fixture(autouse=True)

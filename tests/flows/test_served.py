@@ -209,7 +209,7 @@ def test_promotion_verification_and_rollback_are_flows_that_change_nothing_twice
         assert champion.promote("1").outcome == "already champion"
         with pytest.raises(InputError, match="no champion before it"):
             champion.rollback("1")
-        server.send_the_last()
+        server.flush_clients()
     left = Registry(NAME).at("champion")
     assert left is not None
     assert left.number == "1"
