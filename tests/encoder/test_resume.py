@@ -32,9 +32,9 @@ def test_the_first_step_after_a_load_comes_within_a_second_at_any_position(
 
     start, plan, onlooker = toy_start(params), toy_plan(params), Onlooker(stop_after=step + 1)
     monkeypatch.setattr(Packing, "rows", counted)
-    began = time.perf_counter()
+    began = time.process_time()  # of other processes a test can not know
     with pytest.raises(StoppedError):
         pretrain(start, plan, tmp_path, onlooker)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
     assert list(onlooker.losses) == [step + 1]
     assert read == [params.batch_sequences]
