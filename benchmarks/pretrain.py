@@ -53,7 +53,7 @@ class Shape(NamedTuple):
 
 
 SHAPES = (
-    Shape("BERT-mini 4x256, V=8k", 4, 256, 8192, 128, 64),
+    Shape("BERT-mini 4x256, V=8k", 4, 256, 8192, 256, 64),
     Shape("BERT-mini 4x256, V=30k", 4, 256, 30522, 128, 32),
     Shape("BERT-base 12x768, V=30k", 12, 768, 30522, 32, 32),
 )
