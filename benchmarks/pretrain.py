@@ -30,7 +30,7 @@ from pipeline.encoder.pretraining import Plan, pretrain
 from pipeline.encoder.tokenizer import SPECIAL_TOKENS, vocabulary_of
 from pipeline.encoder.tokens import Tokens
 from pipeline.encoder.watch import Position, Unwatched
-from pipeline.params import PretrainParams
+from pipeline.params import PretrainParams, scale
 
 ROUNDS = 11
 _ENDLESS_STEPS = 10_000  # more than any comparison takes
@@ -126,15 +126,14 @@ def _necessary_flops(shape: Shape) -> float:
     The head, and the last layer but for its keys and values, count at masked positions only. Two of
     ModernBERT's layers in three see 128 tokens (Warner et al. 2024, section 2.1.1).
     """
-    T, H, entries = shape.seq_len_tokens, shape.hidden, 12.0
-    seen: float = T
-    if shape.architecture == "modernbert":
-        entries, seen = 8.5, (T + 2 * min(T, 128)) / 3
+    T, H = shape.seq_len_tokens, shape.hidden
+    matrices = scale.parameters(shape.architecture, 1, H)  # of a layer
+    seen = (T + 2 * min(T, 128)) / 3 if shape.architecture == "modernbert" else T
     tokens = shape.batch_sequences * T
     guesses = 0.15 * tokens
     attention = 2 * seen * H  # a token's multiplications
-    before = tokens * (shape.layers - 1) * (entries * H**2 + attention)
-    last = tokens * 2 * H**2 + guesses * ((entries - 2) * H**2 + attention)
+    before = tokens * (shape.layers - 1) * (matrices + attention)
+    last = tokens * 2 * H**2 + guesses * (matrices - 2 * H**2 + attention)
     return 6 * (before + last + guesses * (H**2 + H * shape.vocab_size))
 
 

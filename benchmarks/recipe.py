@@ -24,7 +24,7 @@ from pipeline.encoder.batches import Packing
 from pipeline.encoder.loading import device
 from pipeline.encoder.loss import heldout_batches, heldout_loss, token_shares, unigram_loss
 from pipeline.encoder.masking import MaskedBatch
-from pipeline.encoder.model import set_output_bias, start_model, untrained_model
+from pipeline.encoder.model import set_output_bias, start_model
 from pipeline.encoder.precision import best_precision
 from pipeline.encoder.pretraining import Plan, pretrain
 from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
@@ -33,7 +33,7 @@ from pipeline.params import PretrainParams
 
 TOKENS, SEEDS, SHARES = 196_608, (1, 2, 3), (0.25, 0.5)
 _SEQ_LEN_TOKENS, _HELDOUT_SEQUENCES = 128, 128
-_RIVALS: dict[str, dict[str, Any]] = {
+RIVALS: dict[str, dict[str, Any]] = {
     "a": {"batch_sequences": 8, "dropout": 0.1, "learning_rate": 5e-5},
     "b": {"batch_sequences": 16, "dropout": 0.0, "learning_rate": 1e-3},
 }
@@ -74,7 +74,7 @@ def compare() -> list[str]:
         "| run | share of the tokens | held-out loss, median (least to greatest) of 3 seeds |",
         "|---|---|---|",
     ]
-    for name, own in _RIVALS.items():
+    for name, own in RIVALS.items():
         params = (params_of(1, seed).model_copy(update=own) for seed in SEEDS)
         losses = [train_rival(each, corpus) for each in params]
         lines.append(f"| Trainer ({name}) | 1 | {spread(losses)} |")
@@ -115,8 +115,7 @@ def train_rival(params: PretrainParams, corpus: Corpus, fast: bool = False) -> f
     ``fast``: in our precision, with the attention that is fastest here.
     """
     tokenizer, train, scored = corpus
-    config = start_model(params, tokenizer, train.vocabulary).model.config
-    model = untrained_model(config, params.seed).to(device())
+    model = start_model(params, tokenizer, train.vocabulary).model.to(device())
     if fast and device().type == "cpu":
         model.set_attn_implementation("eager")
     needed = min(train.sequences, 2 * params.tokens // _SEQ_LEN_TOKENS)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from benchmarks.recipe import Corpus, params_of, read_corpus, train_ours, train_rival
+from benchmarks.recipe import RIVALS, Corpus, params_of, read_corpus, train_ours, train_rival
 from pipeline.encoder.allocator import keep_freed_memory
 from pipeline.encoder.loading import device
 from pipeline.encoder.loss import unigram_loss
@@ -89,4 +89,5 @@ def _run(
 
 
 def _train_tuned(params: PretrainParams, corpus: Corpus) -> float:
-    return train_rival(params.model_copy(update={"learning_rate": 1e-3}), corpus, fast=True)
+    rate = RIVALS["b"]["learning_rate"]
+    return train_rival(params.model_copy(update={"learning_rate": rate}), corpus, fast=True)
