@@ -1,11 +1,10 @@
 """Trials that kill: a process, or all of a run's as a power cut does, at a random moment."""
 
 import random
-import subprocess
 import time
 
 from crash import world as worlds
-from crash.world import ImpossibleError, World, WrongError
+from crash.world import World, WrongError
 
 VICTIMS = ("stage", "dvc", "all")
 
@@ -41,21 +40,31 @@ def kill_and_run_again(world: World, draw: random.Random, stage: str, victim: st
 
 def kill_publish(world: World, draw: random.Random) -> str:
     """Kill a publication; the registry is whole before the next one, and right after it."""
-    world.lay_out()
-    after_s = draw.uniform(0.02, 0.98) * world.seconds["publish"]
-    process = world.start("pipeline", "publish")
-    time.sleep(after_s)
-    _kill(process)
+    after_s = _kill_alone(world, draw, "", world.seconds["publish"], "pipeline", "publish")
     left = worlds.walk(world)
     publish_again(world)
     return f"at {after_s:.1f} s, which left {describe(left)}"
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is not None:
-        raise ImpossibleError("it had ended before")
-    process.kill()
-    process.wait()
+def _kill_alone(
+    world: World, draw: random.Random, without: str, within_s: float, *module: str
+) -> float:
+    """Kill one command's process alone; return the seconds it had.
+
+    Where it has ended before that moment, it is done anew and killed in half the time.
+    """
+    while True:
+        world.lay_out(without)
+        after_s = draw.uniform(0.02, 0.98) * within_s
+        process = world.start(*module)
+        time.sleep(after_s)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+            return after_s
+        if process.returncode:
+            raise WrongError(f"{' '.join(module)} exited with {process.returncode}")
+        within_s /= 2
 
 
 def publish_again(world: World) -> None:
@@ -74,10 +83,7 @@ def describe(walked: dict[str, object]) -> str:
 
 def kill_flow(world: World, draw: random.Random, stage: str) -> str:
     """Kill the flow alone: DVC and the stage, in a session of their own, know nothing of it."""
-    world.lay_out(without=stage)
-    after_s = draw.uniform(0.2, 0.9) * (world.seconds["flow"] + world.seconds[stage])
-    process = world.start(*worlds.FLOW)
-    time.sleep(after_s)
-    _kill(process)
+    within_s = world.seconds["flow"] + world.seconds[stage]
+    after_s = _kill_alone(world, draw, stage, within_s, *worlds.FLOW)
     worlds.run_again(world, *worlds.FLOW)
     return f"with {stage} to do, at {after_s:.1f} s"
