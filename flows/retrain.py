@@ -9,6 +9,7 @@ from typing import Any, cast, get_args
 from prefect import flow, get_run_logger, runtime, tags, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
+from prefect.exceptions import MissingResult
 from prefect.settings import get_current_settings
 from prefect.states import Completed, Failed
 
@@ -23,6 +24,8 @@ from pipeline.adapters import recorder, tracking
 from pipeline.errors import InputError
 
 SKIPPED = "Skipped"  # the state of a run that had nothing to do
+BUNDLED = "Completed"  # of one that was to stop at the bundle
+WELL = {SKIPPED, BUNDLED, "Promoted", "AlreadyChampion"}
 LOCK = layout.STATE / "retrain.lock"  # held by the one run in this clone
 
 
@@ -73,10 +76,14 @@ def _run(promote: bool, placement: Placement) -> State[publish.Publication] | No
     if publication.outcome == "awaiting approval":
         ask_for_approval(publication)
     return Completed(
-        name=publication.outcome.title().replace(" ", ""),  # an event that automations can expect
+        name=_state_of(publication.outcome),  # an event that automations can expect
         message=publication.withheld or f"{publication.name} version {publication.version}",
         data=publication,
     )
+
+
+def _state_of(outcome: publish.Outcome) -> str:
+    return outcome.title().replace(" ", "")
 
 
 @contextlib.contextmanager
@@ -138,12 +145,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             if state.name == WRONG_INPUT:
                 raise InputError(state.message)
-            publication = cast("publish.Publication | None", state.result())
+            publication = _published(state)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
     print(_whereabouts(publication, state))
-    return REFUSED_CODE if publication and not publication.promoted else 0
+    return 0 if state.name in WELL else REFUSED_CODE
+
+
+def _published(state: State[Any]) -> publish.Publication | None:
+    """Return the run's result; None if it stopped at the bundle, or if only its state is known.
+
+    A server that answers too late is asked again, refuses the second request, and sends its own
+    copy of the state that the first has set, which is without the result.
+    """
+    try:
+        return cast("publish.Publication | None", state.result())
+    except MissingResult:
+        return None
 
 
 def _whereabouts(publication: publish.Publication | None, state: State[Any]) -> str:
@@ -151,9 +170,11 @@ def _whereabouts(publication: publish.Publication | None, state: State[Any]) -> 
     here = f"http://{settings.server.api.host}:{settings.server.api.port}"
     page = f"{settings.ui_url or here}/runs/flow-run/{state.state_details.flow_run_id}"
     after = "" if settings.api.url else " (after `make ui`)"
-    made = publication.summary() if publication else f"bundle    {layout.stage_dir('bundle')}"
-    if state.name == SKIPPED:
-        made = f"skipped   {state.message}"
+    made = f"{str(state.name).lower():<9} {state.message}"
+    if publication:
+        made = publication.summary()
+    elif state.name == BUNDLED:
+        made = f"bundle    {layout.stage_dir('bundle')}"
     return f"\n{made}\nPrefect   {page}{after}"
 
 

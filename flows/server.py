@@ -27,6 +27,8 @@ from prefect.settings import (
 from pipeline import layout, lifeline
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _START_S = 120.0  # on a busy machine
@@ -42,6 +44,8 @@ _TEMPORARY = {
 }
 _BUSY = 503
 _PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4)
+_LOCKED_MS = 1000
+_POLL_S = 0.05
 
 
 @contextlib.contextmanager
@@ -149,13 +153,59 @@ def _replayed(asked: "list[Message]", receive: "Receive") -> "Receive":
     return replay
 
 
+class EndRecorded:
+    """End an ASGI application only when it has recorded the events that it was sent.
+
+    Prefect's server cancels what is recording them, and a page then lacks the last tasks' states.
+    """
+
+    def __init__(self, app: "ASGIApp") -> None:
+        self.app = app
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Answer one question, as ASGI has it."""
+
+        async def last() -> "Message":
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await _await_recorders()
+            return message
+
+        await self.app(scope, last if scope["type"] == "lifespan" else receive, send)
+
+
+async def _await_recorders() -> None:
+    from prefect.server.utilities.messaging.memory import METRICS
+
+    until = time.monotonic() + _LAST_S
+    while time.monotonic() < until:
+        if all(each["consumed"] >= each["published"] for each in METRICS.values()):
+            return
+        await asyncio.sleep(_POLL_S)
+
+
+def wait_briefly(connection: "DBAPIConnection", entry: "ConnectionPoolEntry", _: object) -> None:
+    """Let a connection wait for SQLite's lock a second, not the minute that Prefect sets.
+
+    The lock's holder may itself wait for the one that waits: Python's garbage collector, in the
+    thread of the server's loop, closes what belongs to a connection whose own thread is waiting.
+    """
+    if entry.info.setdefault("lock_ms") != _LOCKED_MS:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {_LOCKED_MS}")
+        cursor.close()
+        entry.info["lock_ms"] = _LOCKED_MS
+
+
 def _serve(port: int) -> None:
     lifeline.end_with_parent()  # before the seconds that these imports take
+    import sqlalchemy
     import uvicorn
     from prefect.server.api.server import create_app
 
+    sqlalchemy.event.listen(sqlalchemy.Pool, "checkout", wait_briefly)
     uvicorn.run(
-        AskAgain(create_app()),
+        EndRecorded(AskAgain(create_app())),
         port=port,
         log_level="error",
         timeout_graceful_shutdown=5,

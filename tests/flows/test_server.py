@@ -1,8 +1,10 @@
 """A command without a server has one of its own, which does not outlive it."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,6 +29,41 @@ with server.at_hand() as wait:
     print(get_current_settings().api.url, flush=True)
     input()
 """
+
+
+TASKS = 60
+MANY = f"""
+from prefect import flow, task
+from flows import server
+@task
+def nothing(): pass
+@flow
+def many():
+    for number in range({TASKS}): nothing()
+with server.at_hand() as wait:
+    wait()
+    many()
+"""
+
+
+@pytest.mark.slow
+def test_the_last_tasks_are_on_record_when_the_server_has_ended(tmp_path: Path) -> None:
+    """It used to end while its recorder was behind, as it is after a run with nothing to do."""
+    environ = {**environment(tmp_path), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", MANY], env=environ, check=True)
+    with contextlib.closing(sqlite3.connect(Path(environ["PREFECT_HOME"]) / "prefect.db")) as found:
+        states = found.execute("SELECT state_name, count(*) FROM task_run GROUP BY state_name")
+        assert list(states) == [("Completed", TASKS)]
+
+
+def test_a_wait_for_the_database_s_lock_is_cut_to_a_second() -> None:
+    """Whatever is set when a connection is made, which Prefect does."""
+    engine = sqlalchemy.create_engine("sqlite://")
+    minute = "PRAGMA busy_timeout = 60000"
+    sqlalchemy.event.listen(engine, "connect", lambda made, _: made.execute(minute))
+    sqlalchemy.event.listen(engine.pool, "checkout", server.wait_briefly)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 1000
 
 
 @pytest.mark.slow
