@@ -145,11 +145,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             if state.name == WRONG_INPUT:
                 raise InputError(state.message)
-            publication = _published(state)
+            return conclude(state)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    print(_whereabouts(publication, state))
+
+
+def conclude(state: State[Any]) -> int:
+    """Print what a run ended as and where its results are; return the command's exit code."""
+    print(_whereabouts(_published(state), state))
     return 0 if state.name in WELL else REFUSED_CODE
 
 

@@ -6,6 +6,7 @@ seconds, and leaves it running when this process is killed.
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import subprocess
@@ -27,8 +28,7 @@ from prefect.settings import (
 from pipeline import layout, lifeline
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy import Pool
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _START_S = 120.0  # on a busy machine
@@ -44,7 +44,7 @@ _TEMPORARY = {
 }
 _BUSY = 503
 _PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4)
-_LOCKED_MS = 1000
+_GARBAGE = 20_000  # objects made and not yet freed
 _POLL_S = 0.05
 
 
@@ -184,26 +184,44 @@ async def _await_recorders() -> None:
         await asyncio.sleep(_POLL_S)
 
 
-def wait_briefly(connection: "DBAPIConnection", entry: "ConnectionPoolEntry", _: object) -> None:
-    """Let a connection wait for SQLite's lock a second, not the minute that Prefect sets.
+class Collector:
+    """Collects garbage only while no connection to the database is in use.
 
-    The lock's holder may itself wait for the one that waits: Python's garbage collector, in the
-    thread of the server's loop, closes what belongs to a connection whose own thread is waiting.
+    Python collects in the thread of the server's loop, and closes cursors there. Where a cursor's
+    connection waits in a thread of its own for SQLite's lock, the loop waits for the connection;
+    and the lock's holder, if it is a transaction of the loop's, for the loop: until the minute
+    that Prefect has SQLite wait is over. The client has given up by then.
     """
-    if entry.info.setdefault("lock_ms") != _LOCKED_MS:
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {_LOCKED_MS}")
-        cursor.close()
-        entry.info["lock_ms"] = _LOCKED_MS
+
+    def __init__(self) -> None:
+        self.in_use = 0
+        gc.disable()
+
+    def watch(self, pool: "Pool | type[Pool]") -> None:
+        """Follow the connections of a pool, or of all pools."""
+        from sqlalchemy import event
+
+        event.listen(pool, "checkout", self._taken)
+        event.listen(pool, "checkin", self._given_back)
+        gc.freeze()  # the modules: what is here already is no garbage
+
+    def _taken(self, *_: object) -> None:
+        self.in_use += 1
+
+    def _given_back(self, *_: object) -> None:
+        self.in_use -= 1
+        if not self.in_use and gc.get_count()[0] > _GARBAGE:
+            gc.collect()
 
 
 def _serve(port: int) -> None:
     lifeline.end_with_parent()  # before the seconds that these imports take
-    import sqlalchemy
+    collector = Collector()
     import uvicorn
     from prefect.server.api.server import create_app
+    from sqlalchemy import Pool
 
-    sqlalchemy.event.listen(sqlalchemy.Pool, "checkout", wait_briefly)
+    collector.watch(Pool)
     uvicorn.run(
         EndRecorded(AskAgain(create_app())),
         port=port,

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import httpx
@@ -56,14 +58,32 @@ def test_the_last_tasks_are_on_record_when_the_server_has_ended(tmp_path: Path) 
         assert list(states) == [("Completed", TASKS)]
 
 
-def test_a_wait_for_the_database_s_lock_is_cut_to_a_second() -> None:
-    """Whatever is set when a connection is made, which Prefect does."""
-    engine = sqlalchemy.create_engine("sqlite://")
-    minute = "PRAGMA busy_timeout = 60000"
-    sqlalchemy.event.listen(engine, "connect", lambda made, _: made.execute(minute))
-    sqlalchemy.event.listen(engine.pool, "checkout", server.wait_briefly)
-    with engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 1000
+def test_garbage_is_collected_only_while_no_connection_is_in_use() -> None:
+    """A cursor that is collected waits for its connection, which may wait for its collector."""
+    engine = sqlalchemy.create_engine("sqlite://", poolclass=sqlalchemy.QueuePool)
+    collector = server.Collector()
+    try:
+        collector.watch(engine.pool)
+        with engine.connect():
+            with engine.connect():
+                gone = [make_garbage() for _ in range(30_000)]
+            assert gone[0]()
+            assert gone[-1]()
+        assert not any(each() for each in gone)
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+class Garbage:
+    pass
+
+
+def make_garbage() -> "weakref.ref[Garbage]":
+    """Return a reference to something that only the garbage collector can free."""
+    made = Garbage()
+    made.itself = made  # type: ignore[attr-defined]
+    return weakref.ref(made)
 
 
 @pytest.mark.slow
