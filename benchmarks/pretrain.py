@@ -50,6 +50,7 @@ class Shape(NamedTuple):
     trainer_batch_sequences: int
     seq_len_tokens: int = 128
     architecture: Literal["bert", "modernbert"] = "bert"
+    attention: Literal["sdpa", "flex"] = "sdpa"
 
 
 SHAPES = (
@@ -60,6 +61,7 @@ SHAPES = (
 _ON_GPU = (
     Shape("BERT-base 12x768, V=30k, 128 tokens", 12, 768, 30522, 512, 256),
     Shape("ModernBERT-base 22x768, V=50k, 512", 22, 768, 50368, 64, 64, 512, "modernbert"),
+    Shape("the same, FlexAttention", 22, 768, 50368, 64, 64, 512, "modernbert", "flex"),
 )
 
 
@@ -168,7 +170,8 @@ def _tokens(shape: Shape) -> Tokens:
 def params_of(shape: Shape, steps: int = _ENDLESS_STEPS) -> PretrainParams:
     """Return the parameters of so many steps of a model, at the rival's rates."""
     return PretrainParams(
-        init="scratch", architecture=shape.architecture, layers=shape.layers, hidden=shape.hidden,
+        init="scratch", architecture=shape.architecture, attention=shape.attention,
+        layers=shape.layers, hidden=shape.hidden,
         seq_len_tokens=shape.seq_len_tokens, batch_sequences=shape.batch_sequences, accumulate=1,
         tokens=steps * shape.batch_sequences * shape.seq_len_tokens, masking_rate=0.15,
         compile=device().type == "cuda",
@@ -222,7 +225,8 @@ def _run_trainer(shape: Shape, pause: Pause, tuned: bool) -> None:
     ids = _tokens(shape).ids.astype(int)
     rows = ids[: len(ids) // T * T].reshape(-1, T)
     tokenizer = tokenizer_of(shape.vocab_size)
-    params = params_of(shape).model_copy(update={"dropout": 0.0 if tuned else 0.1})
+    own = {"attention": "sdpa", "dropout": 0.0 if tuned else 0.1}
+    params = params_of(shape).model_copy(update=own)
     model = start_model(params, tokenizer, vocabulary_of(tokenizer)).model
     if tuned and not on_gpu:
         keep_freed_memory()

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask
 from transformers import AutoConfig, AutoModelForMaskedLM, BertConfig, ModernBertConfig
 
 from pipeline.encoder import source
@@ -17,6 +18,7 @@ from pipeline.encoder.tokens import Vocabulary
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams
 
+FLEX = "flex_attention"  # transformers' name
 HEAD_WIDTH = 64  # of an attention head; narrower models have one head
 
 # model_type -> the module between the encoder's last hidden state and the output layer
@@ -52,9 +54,12 @@ def start_model(params: PretrainParams, tokenizer: Any, vocabulary: Vocabulary) 
         setattr(config, name, params.dropout)
     if params.init == "scratch":
         model = untrained_model(config, params.seed)
-        return Start(model, frozenset(name for name, _ in model.named_parameters()), dropouts)
-    _check_tokenizer(params.init, tokenizer)
-    model, new = _continue(params, config)
+        new = frozenset(name for name, _ in model.named_parameters())
+    else:
+        _check_tokenizer(params.init, tokenizer)
+        model, new = _continue(params, config)
+    if params.attention == "flex":
+        model.set_attn_implementation(FLEX)
     return Start(model, new, dropouts)
 
 
@@ -197,13 +202,34 @@ def transformed(model: Any, hidden: torch.Tensor) -> torch.Tensor:
 
 
 def _attention_mask(config: Any, segments: torch.Tensor) -> Any:
-    """Return which token sees which, (B, 1, T, T); ModernBERT has two kinds of layers."""
-    same = segments[:, None, :, None] == segments[:, None, None, :]
+    """Return which token sees which; ModernBERT has two kinds of layers."""
+    make = _blocks if config._attn_implementation == FLEX else _dense
+    same = make(segments)
     if config.model_type != "modernbert":
         return same
+    return {"full_attention": same, "sliding_attention": make(segments, config.sliding_window)}
+
+
+def _dense(segments: torch.Tensor, window: int | None = None) -> torch.Tensor:
+    """Return which token sees which, (B, 1, T, T)."""
+    same = segments[:, None, :, None] == segments[:, None, None, :]
+    if window is None:
+        return same
     place = torch.arange(segments.shape[1], device=segments.device)
-    near = (place[:, None] - place).abs() <= config.sliding_window
-    return {"full_attention": same, "sliding_attention": same & near}
+    return same & ((place[:, None] - place).abs() <= window)
+
+
+def _blocks(segments: torch.Tensor, window: int | None = None) -> BlockMask:
+    """Return the same for FlexAttention, which skips blocks of which nothing is seen."""
+
+    def seen(
+        row: torch.Tensor, _: torch.Tensor, asking: torch.Tensor, asked: torch.Tensor
+    ) -> torch.Tensor:
+        same = segments[row, asking] == segments[row, asked]
+        return same if window is None else same & ((asking - asked).abs() <= window)
+
+    B, T = segments.shape
+    return create_block_mask(seen, B, None, T, T, device=segments.device)
 
 
 def count_positions(segments: torch.Tensor) -> torch.Tensor:

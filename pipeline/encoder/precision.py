@@ -46,6 +46,14 @@ def compute_dtype(weights: torch.Tensor, precision: Precision) -> torch.dtype:
     return torch.bfloat16 if precision == "bfloat16" else weights.dtype
 
 
+def check_attention(kind: str, device: torch.device) -> None:
+    """Raise `InputError` if the device cannot train with this kind of attention."""
+    if kind == "flex" and device.type != "cuda":
+        raise InputError(
+            f"pretrain.attention: flex has no backward pass on {device.type}; set it to sdpa"
+        )
+
+
 def check_compiler(device: torch.device) -> None:
     """Raise `InputError` if torch.compile lacks the C++ compiler that it needs on a CPU."""
     compiler = os.environ.get("CXX", "g++")

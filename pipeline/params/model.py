@@ -25,6 +25,7 @@ class PretrainParams(Section):
     accumulate: int = pydantic.Field(gt=0)  # micro-batches per optimiser step
     processes: int = pydantic.Field(1, gt=0)  # started on this machine, one per GPU
     precision: AskedPrecision = "auto"  # auto: the device's best
+    attention: Literal["sdpa", "flex"] = "sdpa"  # flex: FlexAttention, on GPUs only
     compile: bool = False  # torch.compile; `pretrain --estimate` says when it pays
     gradient_checkpointing: bool = False  # saves memory, costs a second forward pass
     sharding: Literal["none", "full"] = "none"  # full: each process holds a part (FSDP)
@@ -55,6 +56,12 @@ class PretrainParams(Section):
             raise ValueError(
                 "optimiser muon needs whole matrices; set sharding: none, or optimiser: adamw"
             )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _flex_attention_drops_nothing(self) -> "PretrainParams":
+        if self.attention == "flex" and self.dropout > 0:
+            raise ValueError("attention flex has no dropout; set dropout: 0.0, or attention: sdpa")
         return self
 
     @pydantic.model_validator(mode="after")

@@ -18,7 +18,7 @@ from pipeline.encoder.batches import Packing
 from pipeline.encoder.checkpoint import remove_checkpoints
 from pipeline.encoder.digest import digest_weights, encoder_digest
 from pipeline.encoder.loading import device
-from pipeline.encoder.precision import choose_precision
+from pipeline.encoder.precision import check_attention, choose_precision
 from pipeline.encoder.pretraining import Plan, pretrain
 from pipeline.encoder.probe import Probe, pays_from_tokens, probe
 from pipeline.encoder.tokenizer import load_tokenizer, vocabulary_of
@@ -91,6 +91,7 @@ def _estimate_compiled(start: models.Start, plan: Plan, plain: Probe) -> str:
 def _prepare(params: PretrainParams) -> tuple[Path, Any, Plan, models.Start]:
     """Return the tokens' folder, their tokenizer, the run's plan, and the model to start from."""
     _check_batch(params)
+    check_attention(params.attention, device())
     tokenised = layout.stage_dir("tokenise")
     if not tokenised.is_dir():
         reports.read(TokeniseReport)  # says which stage to run

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from toy_model import pretrain_params, write_tokenised
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
@@ -210,6 +211,12 @@ def test_the_report_survives_json_and_holds_no_time() -> None:
 def test_what_a_person_gets_wrong_is_named(changes: dict[str, Any], match: str) -> None:
     with pytest.raises(InputError, match=match):
         _run(**changes)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU can do it")
+def test_attention_that_only_a_gpu_can_train_is_refused() -> None:
+    with pytest.raises(InputError, match=r"pretrain\.attention: flex has no backward pass on cpu"):
+        _run(attention="flex", dropout=0.0)
 
 
 def test_a_stage_run_out_of_order_says_what_to_run() -> None:
