@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from workspace import ROOT, environment
 
-from flows import server
+from flows import serving
 
 HOLD = """
 from prefect.settings import get_current_settings
@@ -61,7 +61,7 @@ def test_the_last_tasks_are_on_record_when_the_server_has_ended(tmp_path: Path) 
 def test_garbage_is_collected_only_while_no_connection_is_in_use() -> None:
     """A cursor that is collected waits for its connection, which may wait for its collector."""
     engine = sqlalchemy.create_engine("sqlite://", poolclass=sqlalchemy.QueuePool)
-    collector = server.Collector()
+    collector = serving.Collector()
     try:
         collector.watch(engine.pool)
         with engine.connect():
@@ -135,7 +135,7 @@ class Busy:
 
 
 async def ask(busy: Busy, text: str = "x" * 100_000) -> httpx.Response:
-    transport = httpx.ASGITransport(server.AskAgain(busy.app), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(serving.AskAgain(busy.app), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         return await client.post("/", content=text)
 
