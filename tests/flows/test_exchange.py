@@ -9,8 +9,8 @@ from pathlib import Path
 
 import machines
 import pytest
+import servers
 import workspace
-from moto.server import ThreadedMotoServer
 
 from flows import exchange, graph, snapshot
 from pipeline.errors import InputError
@@ -18,26 +18,6 @@ from pipeline.errors import InputError
 pytestmark = pytest.mark.slow
 GRAPH = {name: machines.GRAPH[name] for name in ("validate", "tokenise")}
 BUCKET = "charter"
-
-
-@contextlib.contextmanager
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    import boto3
-
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        url = "http://{}:{}".format(*server.get_host_and_port())
-        boto3.client("s3", endpoint_url=url).create_bucket(Bucket=BUCKET)
-        yield url
-    finally:
-        server.stop()
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -50,7 +30,7 @@ def origin(
             (tmp_path / "remote").mkdir()
             yield machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
         else:
-            url = stack.enter_context(s3(monkeypatch))
+            url = stack.enter_context(servers.s3(BUCKET, monkeypatch))
             made = machines.build(tmp_path, f"s3://{BUCKET}/dvc", GRAPH)
             dvc(made, "remote", "modify", "team", "endpointurl", url)
             workspace.run(made, "git", "commit", "--quiet", "--all", "--message", "Endpoint")
