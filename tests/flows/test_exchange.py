@@ -83,6 +83,31 @@ def test_stale_inputs_of_a_worker_are_replaced(
     assert (worker / "data" / "rows.txt").read_text() == "newer\n"
 
 
+def test_imported_data_come_from_their_source_which_a_worker_must_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC pushes no import to the remote, and so no worker finds it there."""
+    upstream = machines.build(tmp_path / "theirs", str(tmp_path / "their-remote"), GRAPH)
+    dvc(upstream, "push", "--quiet")
+    (tmp_path / "remote").mkdir()
+    host = machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+    dvc(host, "remove", "data.dvc")
+    shutil.rmtree(host / "data")
+    dvc(host, "import", "--quiet", str(upstream), "data")
+    workspace.run(host, "git", "add", "--all")
+    workspace.run(host, "git", "commit", "--quiet", "--message", "Theirs")
+    monkeypatch.chdir(host)
+    exchange.push()
+    assert not list((tmp_path / "remote").iterdir())
+    monkeypatch.chdir(machines.clone(host, "worker"))
+    exchange.pull_inputs("validate")
+    assert Path("data/rows.txt").read_text() == "one\n"
+    monkeypatch.chdir(machines.clone(host, "far"))
+    upstream.rename(tmp_path / "elsewhere")
+    with pytest.raises(exchange.RemoteError):
+        exchange.pull_inputs("validate")
+
+
 def test_a_remote_that_does_not_have_the_inputs_is_an_error_that_is_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
