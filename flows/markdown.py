@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files, layout
+from pipeline.adapters.runs import AS_TRAINING
 from pipeline.stages.page.card import escape
 
 _MAX_ITEMS = 40  # of a list or mapping; the report itself has all
@@ -40,7 +41,7 @@ def _run_line(name: str) -> str:
     server = str(run["tracking_uri"])
     base = server if server.startswith("http") else "http://127.0.0.1:5000"
     where = "" if server.startswith("http") else " (after `make ui`)"
-    return f"[MLflow run]({base}/{page}){where} in {run.get('seconds', 0):,.0f} s"
+    return f"[MLflow run]({base}/{page}{AS_TRAINING}){where} in {run.get('seconds', 0):,.0f} s"
 
 
 def _pictures(name: str) -> str:

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -62,7 +61,7 @@ def show_report(name: str) -> None:
     )
 
 
-def reproduce(name: str, dvc: Dvc, *options: str) -> bool:
+def reproduce(name: str, dvc: Dvc) -> bool:
     """Run ``dvc repro --single-item NAME``, its lines in the log, its progress in an artifact.
 
     Return whether DVC ran the stage: it does not where the outputs are there or in the run-cache.
@@ -74,22 +73,22 @@ def reproduce(name: str, dvc: Dvc, *options: str) -> bool:
     """
     mend.remove_damaged_lists()
     try:
-        ran = _repro(name, dvc, options)
+        ran = _repro(name, dvc)
         if damaged := mend.remove_damaged(name):
             get_run_logger().warning("DVC's cache is damaged, again: %s", ", ".join(damaged))
-            ran = _repro(name, dvc, options)
+            ran = _repro(name, dvc)
     except StageError:
         graph.nodes()  # mends what a DVC that was killed has left, for the retry
         raise
     return ran
 
 
-def _repro(name: str, dvc: Dvc, options: Sequence[str]) -> bool:
+def _repro(name: str, dvc: Dvc) -> bool:
     tail: list[str] = []
     ran = False
     log = get_run_logger()
     artifact: UUID | None = None
-    with contextlib.closing(dvc.run("repro", "--single-item", *options, name)) as lines:
+    with contextlib.closing(dvc.run("repro", "--single-item", name)) as lines:
         for line in lines:
             if line is None:
                 artifact = _show_progress(name, artifact)

@@ -35,9 +35,10 @@ def run_sent_stage(
             _check_commit(commit)
             snapshot.write(files)
             exchange.pull_inputs(stage)
+            exchange.restore(stage)  # if another machine has done it meanwhile
             with dvc_for(parent_run) as dvc:
-                reproduce(stage, dvc, "--pull")
-            exchange.push(stage)
+                ran = reproduce(stage, dvc)
+            exchange.push(stage, anew=ran)
             show_report(stage)
     except InputError as error:
         return Failed(name=WRONG_INPUT, message=str(error))

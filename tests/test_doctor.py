@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import servers as local_servers
 import yaml
 from signing_keys import Keys
 
@@ -347,6 +348,30 @@ def test_a_remote_that_is_not_there_is_wrong(tmp_path: Path) -> None:
     assert worst(servers.check_remote()).verdict == "ok"
     dvc("remote", "modify", "store", "url", f"http://127.0.0.1:{closed_port()}/store")
     assert worst(servers.check_remote()).verdict == "wrong"
+
+
+def test_what_a_remote_refuses_is_said_and_not_where_dvc_has_its_support(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An S3 server without the bucket, then a client without keys."""
+    dvc("init", "--no-scm", "--quiet")
+    Path("data").mkdir()
+    Path("data/rows.jsonl").write_text("{}\n")
+    dvc("add", "--quiet", "data")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with local_servers.s3("there", monkeypatch) as url:
+        dvc("remote", "add", "--default", "store", "s3://there/charter")
+        dvc("remote", "modify", "store", "endpointurl", url)
+        assert worst(servers.check_remote()).verdict == "ok"
+        dvc("remote", "modify", "store", "url", "s3://nobody/charter")
+        found = worst(servers.check_remote())
+        assert found.verdict == "wrong"
+        assert "The specified bucket does not exist" in found.found
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        found = worst(servers.check_remote())
+        assert found.verdict == "wrong"
+        assert "Unable to locate credentials" in found.found
 
 
 def test_the_table_has_a_line_a_finding_and_the_exit_code_is_2_where_one_is_wrong(

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import httpx
 import pandas as pd
 import pytest
 import servers
@@ -77,3 +78,15 @@ def test_every_command_of_the_operations_page_runs_as_written(
     scored = pd.read_parquet(machine / "scored.parquet")
     assert scored["label"].notna().all()
     assert set(scored["model_version"]) == {"2"}
+
+
+def test_mlflow_behind_a_proxy_answers_to_the_name_that_it_was_told(tmp_path: Path) -> None:
+    """By its setting as the page has it; by default it takes such a request for an attack."""
+    (allowed,) = re.findall(r"`MLFLOW_SERVER_ALLOWED_HOSTS=(\S+)`", DOCUMENT.read_text())
+    (told,) = re.findall(r"MLFLOW_TRACKING_URI=http://(\S+)", DOCUMENT.read_text())
+    database = f"sqlite:///{tmp_path}/mlflow.db"
+    for variables, code in (({}, 403), ({"MLFLOW_SERVER_ALLOWED_HOSTS": allowed}, 200)):
+        with servers.mlflow(tmp_path, database, **variables) as server:
+            server.wait()
+            page = f"{server.url}/api/2.0/mlflow/experiments/search?max_results=1"
+            assert httpx.get(page, headers={"Host": told}).status_code == code

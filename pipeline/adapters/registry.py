@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.adapters import tracking
-from pipeline.adapters.runs import tracking_uri, without_credentials
+from pipeline.adapters.runs import AS_TRAINING, tracking_uri, without_credentials
 from pipeline.errors import InputError
 
 BUNDLE_TAG = "bundle_digest"
@@ -164,7 +164,8 @@ class Registry:
         """Return the URL of the version's page, or how to open it."""
         uri = without_credentials(tracking_uri())
         if uri.startswith("http"):
-            return f"{uri.rstrip('/')}/#/models/{self.name}/versions/{version.number}"
+            page = f"{uri.rstrip('/')}/#/models/{self.name}/versions/{version.number}"
+            return f"{page}{AS_TRAINING}"
         return f"models:/{self.name}/{version.number} (after `mlflow ui --backend-store-uri {uri}`)"
 
     def _aliases(self) -> dict[str, str]:

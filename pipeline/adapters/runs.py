@@ -25,6 +25,9 @@ from pipeline.errors import InputError
 from pipeline.params import Section
 from pipeline.track import Track
 
+# At the end of a link: else MLflow's pages open as for chats and prompts, until a browser is told.
+AS_TRAINING = "?workflowType=machine_learning"
+
 _PROGRESS_EVERY_S = 1.0
 _LAST_RECORDS_S = 30.0  # how long a stage waits for its last records to be written
 

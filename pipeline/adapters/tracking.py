@@ -47,7 +47,7 @@ _SERVING = (
     "transformers",
 )
 
-_SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}  # not as chats and prompts
+_SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}  # in the list of experiments
 
 
 def load() -> None:

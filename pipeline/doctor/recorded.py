@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import decisions, layout, params
 from pipeline.adapters import tracking
-from pipeline.doctor.finding import Finding
+from pipeline.doctor.finding import Finding, why
 from pipeline.errors import InputError
 from pipeline.policy import rules
 
@@ -75,10 +75,8 @@ def _status() -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the last line that a command printed, or that of the error."""
-    printed = getattr(error, "stderr", None)
-    lines = [line for line in str(printed or error).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__
+    """Return what the command said, or the error."""
+    return why(str(getattr(error, "stderr", None) or error)) or type(error).__name__
 
 
 def check_decisions() -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from pipeline.adapters import tracking
 from pipeline.adapters.registry import Registry
 from pipeline.adapters.runs import tracking_uri, without_credentials
 from pipeline.champion import CHAMPION
-from pipeline.doctor.finding import Finding
+from pipeline.doctor.finding import Finding, why
 from pipeline.errors import InputError
 
 _TIMEOUT_S = 5.0
@@ -34,8 +34,8 @@ def check_mlflow() -> Iterator[Finding]:
     """Check that MLflow's server or database answers, and say who is champion."""
     uri = tracking_uri()
     shown = without_credentials(uri)
-    if why := _unreachable(uri):
-        yield Finding.wrong("mlflow", f"{shown}: {why}", "start it, or set MLFLOW_TRACKING_URI")
+    if gone := _unreachable(uri):
+        yield Finding.wrong("mlflow", f"{shown}: {gone}", "start it, or set MLFLOW_TRACKING_URI")
         return
     path = uri.removeprefix("sqlite:///")
     if uri != path and not Path(path).is_file():
@@ -95,9 +95,9 @@ def check_remote() -> Iterator[Finding]:
             yield Finding.ok("dvc remote", "no default remote; the cache is on this disk only")
             return
         url = _run("dvc", "config", f"remote.{name}.url").strip()
-        if why := _unreachable(url):  # DVC would say that it is empty
-            raise InputError(f"{name}: {why}")
-        _run("dvc", "status", "--cloud", "--quiet", f"{layout.DATA}.dvc", codes=(0, 1))
+        if gone := _unreachable(url):  # DVC would say that it is empty
+            raise InputError(f"{name}: {gone}")
+        _run("dvc", "status", "--cloud", f"{layout.DATA}.dvc")  # --quiet would hide the reason
     except InputError as error:
         advice = "see `dvc remote list`; put credentials there with `dvc remote modify --local`"
         yield Finding.wrong("dvc remote", str(error), advice)
@@ -115,6 +115,6 @@ def _run(module: str, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
     except subprocess.TimeoutExpired:
         raise InputError(f"no answer in {_COMMAND_S:.0f} s") from None
     if done.returncode not in codes:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        raise InputError(without_credentials(lines[-1]))
+        said = why(done.stderr or done.stdout) or "no message"
+        raise InputError(without_credentials(said))
     return done.stdout

@@ -1,6 +1,7 @@
 """What one clone made, another has through the remote alone: a folder, or an S3 server (moto)."""
 
 import contextlib
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import machines
 import pytest
+import servers
 import workspace
-from moto.server import ThreadedMotoServer
+import yaml
 
 from flows import exchange, graph, snapshot
 from pipeline.errors import InputError
@@ -18,26 +20,6 @@ from pipeline.errors import InputError
 pytestmark = pytest.mark.slow
 GRAPH = {name: machines.GRAPH[name] for name in ("validate", "tokenise")}
 BUCKET = "charter"
-
-
-@contextlib.contextmanager
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    import boto3
-
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        url = "http://{}:{}".format(*server.get_host_and_port())
-        boto3.client("s3", endpoint_url=url).create_bucket(Bucket=BUCKET)
-        yield url
-    finally:
-        server.stop()
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -50,7 +32,7 @@ def origin(
             (tmp_path / "remote").mkdir()
             yield machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
         else:
-            url = stack.enter_context(s3(monkeypatch))
+            url = stack.enter_context(servers.s3(BUCKET, monkeypatch))
             made = machines.build(tmp_path, f"s3://{BUCKET}/dvc", GRAPH)
             dvc(made, "remote", "modify", "team", "endpointurl", url)
             workspace.run(made, "git", "commit", "--quiet", "--all", "--message", "Endpoint")
@@ -76,13 +58,90 @@ def test_a_stage_done_in_one_clone_is_restored_in_another_and_never_done_again(
         monkeypatch.chdir(worker)
         snapshot.write(sent)
         exchange.pull_inputs(stage)
-        dvc(worker, "repro", "--quiet", "--single-item", "--pull", stage)
-        exchange.push(stage)
+        assert not exchange.restore(stage)
+        dvc(worker, "repro", "--quiet", "--single-item", stage)
+        exchange.push(stage, anew=True)
         monkeypatch.chdir(host)
         assert exchange.restore(stage)
         assert {node.name: node.current for node in graph.nodes()}[stage]
     assert (host / "dvc.lock").read_text() == (worker / "dvc.lock").read_text()
     assert machines.ran(origin.parent) == ["validate worker", "tokenise worker"]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "gone"])
+def test_what_is_damaged_in_the_remote_is_used_by_nobody_and_made_again(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC by itself hands it on, under the hash of what it was."""
+    monkeypatch.setenv("TOY_RAN", str(tmp_path / "ran"))
+    (tmp_path / "remote").mkdir()
+    origin = machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+    host = machines.clone(origin, "host", with_data=True)
+    first, other, third = (machines.clone(origin, name) for name in ("first", "other", "third"))
+    monkeypatch.chdir(host)
+    exchange.push()
+    sent = snapshot.files()
+    do(first, "validate", sent, monkeypatch)
+    made = first / "build/validate/rows.txt"
+    md5 = hashlib.md5(made.read_bytes(), usedforsecurity=False).hexdigest()
+    spoil(tmp_path / "remote/files/md5" / md5[:2] / md5[2:], damage)
+    lock = snapshot.files()
+    monkeypatch.chdir(host)
+    assert not exchange.restore("validate")
+    monkeypatch.chdir(third)
+    snapshot.write(lock)
+    with pytest.raises(exchange.RemoteError):
+        exchange.pull_inputs("tokenise")
+    do(other, "validate", sent, monkeypatch)
+    assert machines.ran(tmp_path) == ["validate first", "validate other"]
+    monkeypatch.chdir(host)
+    assert exchange.restore("validate")
+    assert (host / "build/validate/rows.txt").read_text() == made.read_text()
+    monkeypatch.chdir(third)
+    exchange.pull_inputs("tokenise")
+    assert (third / "build/validate/rows.txt").read_text() == made.read_text()
+
+
+def do(clone: Path, stage: str, sent: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do what `workers.run_sent_stage` does."""
+    monkeypatch.chdir(clone)
+    snapshot.write(sent)
+    exchange.pull_inputs(stage)
+    if not exchange.restore(stage):
+        dvc(clone, "repro", "--quiet", "--single-item", stage)
+    exchange.push(stage, anew=True)
+
+
+def spoil(path: Path, damage: str) -> None:
+    """Flip a bit, or delete; it is read-only again after, as DVC leaves it."""
+    data = bytearray(path.read_bytes())
+    data[-6] ^= 1  # of a list, in the name of a file
+    path.unlink()
+    if damage == "flipped":
+        path.write_bytes(data)
+        path.chmod(0o444)
+
+
+@pytest.mark.parametrize("what", ["a file", "the list of a folder"])
+def test_an_object_spoilt_in_the_cache_here_is_fetched_again(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_RAN", str(tmp_path / "ran"))
+    (tmp_path / "remote").mkdir()
+    host = machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+    monkeypatch.chdir(host)
+    dvc(host, "repro", "--quiet", "validate")
+    exchange.push()
+    made = Path("build/validate/rows.txt")
+    text = made.read_text()
+    md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    before = Path("dvc.lock").read_text()
+    if what == "the list of a folder":
+        (md5,) = {out["md5"] for out in yaml.safe_load(before)["stages"]["validate"]["outs"]}
+    spoil(Path(".dvc/cache/files/md5") / md5[:2] / md5[2:], "flipped")
+    assert exchange.restore("validate")
+    assert made.read_text() == text
+    assert Path("dvc.lock").read_text() == before
 
 
 def test_stale_inputs_of_a_worker_are_replaced(
@@ -101,6 +160,31 @@ def test_stale_inputs_of_a_worker_are_replaced(
     snapshot.write(sent)
     exchange.pull_inputs("validate")
     assert (worker / "data" / "rows.txt").read_text() == "newer\n"
+
+
+def test_imported_data_come_from_their_source_which_a_worker_must_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC pushes no import to the remote, and so no worker finds it there."""
+    upstream = machines.build(tmp_path / "theirs", str(tmp_path / "their-remote"), GRAPH)
+    dvc(upstream, "push", "--quiet")
+    (tmp_path / "remote").mkdir()
+    host = machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+    dvc(host, "remove", "data.dvc")
+    shutil.rmtree(host / "data")
+    dvc(host, "import", "--quiet", str(upstream), "data")
+    workspace.run(host, "git", "add", "--all")
+    workspace.run(host, "git", "commit", "--quiet", "--message", "Theirs")
+    monkeypatch.chdir(host)
+    exchange.push()
+    assert not list((tmp_path / "remote").iterdir())
+    monkeypatch.chdir(machines.clone(host, "worker"))
+    exchange.pull_inputs("validate")
+    assert Path("data/rows.txt").read_text() == "one\n"
+    monkeypatch.chdir(machines.clone(host, "far"))
+    upstream.rename(tmp_path / "elsewhere")
+    with pytest.raises(exchange.RemoteError):
+        exchange.pull_inputs("validate")
 
 
 def test_a_remote_that_does_not_have_the_inputs_is_an_error_that_is_retried(

@@ -2,13 +2,19 @@
 
 import base64
 import re
+import time
 from pathlib import Path
 
+import browser
 import pytest
+import servers
 
 from flows import markdown
-from pipeline import files, layout
+from pipeline import files, layout, params
+from pipeline.adapters import runs
 
+ROOT = Path(__file__).parents[2]
+PLACES = "document.querySelector('nav')?.innerText ?? ''"
 PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="1"/></svg>'
 
 
@@ -38,3 +44,26 @@ def test_what_a_report_says_cannot_break_out_of_its_cell(page: str) -> None:
     (row,) = [line for line in page.splitlines() if "javascript" in line]
     assert not re.search(r"(?<!\\)\]\(", row)
     assert len(re.findall(r"(?<!\\)\|", row)) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(browser.PATH is None, reason="no chromium here")
+def test_the_link_to_a_run_opens_a_page_of_training_and_not_of_chats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a browser that MLflow's pages have not been opened in before."""
+    monkeypatch.chdir(tmp_path)
+    with servers.mlflow(tmp_path, f"sqlite:///{tmp_path}/mlflow.db") as server:
+        server.wait()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+        with runs.stage_run("split", params.load(ROOT / "params.yaml").split):
+            files.write_json(layout.report_path("split"), {"rows": 3})
+        (link,) = re.findall(r"\[MLflow run\]\((\S+)\)", markdown.stage_report("split"))
+        with browser.tab() as tab:
+            tab.send("Page.navigate", url=link)
+            until = time.monotonic() + 60
+            while "Traces" not in (places := tab.evaluate(PLACES)):  # which both kinds have
+                assert time.monotonic() < until, places
+                time.sleep(0.2)
+    assert "Runs" in places
+    assert "Prompts" not in places

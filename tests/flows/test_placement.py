@@ -226,7 +226,7 @@ def test_the_deployments_fit_pools_of_the_other_kinds(team: Team, kind: str) -> 
     template = kinds()[kind]["default_base_job_configuration"]
     pool = f"as-{kind}"
     team.api("work_pools/", name=pool, type=kind, base_job_template=template)
-    text = (team.host / "prefect.yaml").read_text()
+    text = (team.host / "prefect.yaml").read_text().replace("# env: {MLFLOW", "env: {MLFLOW")
     (team.folder / f"{kind}.yaml").write_text(text.replace("name: gpu, ", f"name: {pool}, "))
     team.call(
         *("prefect", "--no-prompt", "deploy", "--name", "gpu"),
@@ -234,7 +234,8 @@ def test_the_deployments_fit_pools_of_the_other_kinds(team: Team, kind: str) -> 
     )
     (gpu,) = (each for each in team.api("deployments/filter") if each["work_pool_name"] == pool)
     asked = template["variables"]["properties"].keys() & gpu["job_variables"].keys()
-    assert {"image", "image_pull_policy"} <= asked
+    assert asked == {"image", "image_pull_policy", "env"}
+    assert "MLFLOW_TRACKING_URI" in gpu["job_variables"]["env"]
     policies = template["variables"]["properties"]["image_pull_policy"]
     assert gpu["job_variables"]["image_pull_policy"] in str(policies)
     team.call("prefect", "--no-prompt", "deploy", "--name", "gpu")

@@ -1,5 +1,6 @@
 """Against a real Prefect server and runner: forms, overlap, approval, time-out and the webhook."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import approval_factory
+import bundle_factory
 import httpx
 import pytest
 import recorded
@@ -63,6 +65,12 @@ class Api:
         deployment = self.get(f"/deployments/name/{name}/{name}")["id"]
         path = f"/deployments/{deployment}/create_flow_run"
         return str(self.post(path, parameters=parameters)["id"])
+
+    def refuses(self, name: str, **parameters: Any) -> bool:
+        """Return whether the server makes no run with such parameters, as the form would not."""
+        deployment = self.get(f"/deployments/name/{name}/{name}")["id"]
+        path = f"/deployments/{deployment}/create_flow_run"
+        return self._client.post(path, json={"parameters": parameters}).status_code == 409
 
     def state(self, run: str) -> dict[str, Any]:
         state: dict[str, Any] = self.get(f"/flow_runs/{run}")["state"]
@@ -147,6 +155,20 @@ def api(workspace: Path, posts: tuple[str, Any]) -> Iterator[Api]:
                 process.wait()
 
 
+def processes(run: str) -> list[str]:
+    """Return the processes that work on a run, which Prefect names in their environment."""
+    wanted, found = f"PREFECT__FLOW_RUN_ID={run}".encode(), []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile, or is another user's
+            found += [folder.name] if wanted in (folder / "environ").read_bytes() else []
+    return found
+
+
+def aliases() -> dict[str, str]:
+    at = {alias: Registry(NAME).at(alias) for alias in ("champion", "challenger")}
+    return {alias: version.number for alias, version in at.items() if version}
+
+
 def is_up(url: str) -> bool:
     try:
         return httpx.get(f"{url}/health").is_success
@@ -161,6 +183,8 @@ def test_two_retrainings_do_not_overlap_and_a_person_promotes(
     form = api.get("/deployments/name/retrain/retrain")["parameter_openapi_schema"]["properties"]
     assert form["when"]["enum"] == ["always", "data", "drift"]
     assert form["promote"]["type"] == "boolean"
+    assert api.refuses("retrain", when="monthly")
+    assert api.refuses("retrain", promote="perhaps")
     runs = [api.start("retrain"), api.start("retrain")]
     states = [api.wait(run, "COMPLETED", "CANCELLED", "FAILED", "CRASHED") for run in runs]
     assert sorted(state["name"] for state in states) == ["AwaitingApproval", "Cancelled"]
@@ -170,6 +194,8 @@ def test_two_retrainings_do_not_overlap_and_a_person_promotes(
     (run,) = until(lambda: api.post("/flow_runs/filter", flows={"name": {"any_": ["approve"]}}))
     asked = api.wait(run["id"], "PAUSED")
     assert asked["name"] == "Suspended"
+    until(lambda: not processes(run["id"]))  # who waits costs nothing
+    assert api.state(run["id"])["id"] == asked["id"]
     answer = {"name": "Bea", "decision": "approve", "reason": "I read the report."}
     api.post(f"/flow_runs/{run['id']}/resume", run_input=answer)
     again = api.wait(run["id"], "PAUSED", "FAILED", after=asked["id"])
@@ -191,9 +217,17 @@ def test_two_retrainings_do_not_overlap_and_a_person_promotes(
 def test_nobody_answering_is_a_refusal_and_the_webhook_hears_of_it(
     api: Api, workspace: Path, posts: tuple[str, list[Post]]
 ) -> None:
-    version = publish.publish(BundleParams(name=NAME)).version
-    run = api.start("approve", version=version, timeout_h=1 / 3600)
-    api.wait(run, "FAILED")
+    bundle_factory.write_bundle(NAME, seed=1)
+    made = publish.publish(BundleParams(name=NAME))
+    assert (made.version, made.outcome) == ("2", "awaiting approval")
+    before = len(decisions.read())
+    run = api.start("approve", version=made.version, timeout_h=1 / 3600)
+    late = api.wait(run, "FAILED")
+    answer = {"name": approval_factory.APPROVER, "decision": "approve", "reason": "I was away."}
+    assert api.post(f"/flow_runs/{run}/resume", run_input=answer)["status"] != "ACCEPT"
+    assert api.state(run)["id"] == late["id"]
+    assert aliases() == {"champion": "1", "challenger": "2"}
+    assert len(decisions.read()) == before
     post = until(lambda: [p.body for p in posts[1] if p.body["flow"] == "approve"])[-1]
     assert post["state"] == "Failed"
     assert f"/runs/flow-run/{run}" in post["page"]
@@ -202,7 +236,7 @@ def test_nobody_answering_is_a_refusal_and_the_webhook_hears_of_it(
 def test_promotion_verification_and_rollback_are_flows_that_change_nothing_twice(
     api: Api, workspace: Path
 ) -> None:
-    """On the champion of the first test, which is the only version."""
+    """On the champion of the first test; that of the second was never one."""
     with temporary_settings({PREFECT_API_URL: api.url}):
         before = len(list(decisions.read()))
         assert not champion.verify().withdrawn

@@ -1,5 +1,11 @@
-"""The command that asks for two processes: killed, resumed, and against one process."""
+"""Two processes: started by the command, killed, resumed; and by a launcher on two machines.
 
+Both against one process.
+"""
+
+import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+import servers
 import yaml
 from toy_model import pretrain_params, write_tokenised
 
@@ -39,10 +46,14 @@ def _toy(**changes: Any) -> dict[str, Any]:
     return toy.model_dump()
 
 
-def _start() -> "subprocess.Popen[str]":
+def _write_params(**changes: Any) -> None:
     raw = yaml.safe_load((ROOT / "params.yaml").read_text())
-    raw |= {"size": "default", "pretrain": _toy(processes=2)}
+    raw |= {"size": "default", "pretrain": _toy(**changes)}
     layout.PARAMS.write_text(yaml.safe_dump(raw))
+
+
+def _start() -> "subprocess.Popen[str]":
+    _write_params(processes=2)
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline", "pretrain"], stderr=subprocess.PIPE, text=True
     )
@@ -96,4 +107,42 @@ def test_a_killed_process_ends_the_stage_which_then_resumes_to_what_one_process_
     assert shared.tokens == alone.tokens
     losses = [[point.loss for point in report.curve] for report in (shared, alone)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert shared.final_loss == pytest.approx(alone.final_loss, rel=1e-4)
+
+
+def _launch(pattern: str, machine: int, **variables: str) -> "subprocess.Popen[str]":
+    """Start the operations page's command on one of two machines, each in a folder of its own."""
+    (written,) = re.findall(pattern, (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    command = written.replace("--node-rank 0", f"--node-rank {machine}")
+    command = command.replace("head.example.org", "127.0.0.1").replace("-node 8", "-node 1")
+    folder = Path(f"machine{machine}")
+    shutil.copytree("build", folder / "build")
+    shutil.copy(layout.PARAMS, folder)
+    return subprocess.Popen(
+        ["bash", "-c", command],
+        cwd=folder,
+        env={**os.environ, **variables, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("pattern", ["^torchrun .*$", "^srun (bash .*)$"], ids=["torchrun", "srun"])
+def test_two_machines_that_share_no_disk_train_as_one_process(pattern: str) -> None:
+    """A launcher's own variables; what srun does is to run the command on each machine."""
+    _write_params()
+    port = str(servers.free_port())
+    of_srun = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    told: dict[str, str] = of_srun if "srun" in pattern else {"PET_MASTER_PORT": port}
+    machines = [
+        _launch(pattern, number, **told, SLURM_PROCID=str(number), SLURM_LOCALID="0")
+        for number in range(2)
+    ]
+    said = [machine.communicate(timeout=120)[1] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    written = [Path(f"machine{number}") / layout.stage_dir("pretrain") for number in range(2)]
+    assert not written[1].exists()
+    shared = PretrainReport.model_validate(files.read_json(written[0] / "report.json"))
+    alone = pretrain.run(pretrain_params(**_toy()), Silent())
+    assert (shared.processes, alone.processes) == (2, 1)
     assert shared.final_loss == pytest.approx(alone.final_loss, rel=1e-4)
