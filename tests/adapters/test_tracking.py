@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,7 +177,7 @@ def test_what_mlflow_refuses_is_told_and_the_rest_is_recorded(
     assert "WARNING: pretrain" in capfd.readouterr().err
 
 
-def test_what_the_database_refuses_is_raised_and_not_printed_besides() -> None:
+def test_what_the_database_refuses_is_raised_and_not_printed_besides(tmp_path: Path) -> None:
     """As on a full disk: who asks tells it in a line, and MLflow's log has it in fifty."""
     script = """if True:
     import sqlite3
@@ -189,7 +190,10 @@ def test_what_the_database_refuses_is_raised_and_not_printed_besides() -> None:
     except Exception as error:
         print(type(error).__name__)
     """
-    command, env = [sys.executable, "-c", script], {**os.environ, "PYTHONPATH": str(ROOT)}
+    own = tmp_path / "own.db"
+    shutil.copy(runs.tracking_uri().removeprefix("sqlite:///"), own)
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": f"sqlite:///{own}"}
+    command = [sys.executable, "-c", script]
     asked = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     assert asked.stdout == "MlflowException\n"
     assert "no such table" not in asked.stderr
