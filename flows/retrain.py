@@ -143,9 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 placement=parsed.placement,
                 return_state=True,
             )
-            if state.name == WRONG_INPUT:
-                raise InputError(state.message)
-            return conclude(state)
+        if state.name == WRONG_INPUT:
+            raise InputError(state.message)
+        return conclude(state)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

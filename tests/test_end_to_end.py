@@ -1,8 +1,10 @@
 """The chain, whole, on a tiny workspace: one graph, three ways in."""
 
+import contextlib
 import random
 import re
 import shutil
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -38,6 +40,17 @@ def test_the_flow_runs_every_stage_and_leaves_every_report(flowed: Path) -> None
     stages = yaml.safe_load((flowed / "dvc.lock").read_text())["stages"]
     assert list(stages) == list(reports.STAGE_REPORTS)
     assert all((flowed / "build" / stage / "report.json").is_file() for stage in stages)
+
+
+def test_the_page_that_the_command_names_has_the_run_and_all_its_tasks(flowed: Path) -> None:
+    """On the server of `make ui`; the command's own is gone."""
+    printed = (flowed.parent / "printed").read_text()
+    (run_id,) = re.findall(r":4200/runs/flow-run/(\S+) \(after `make ui`\)", printed)
+    with contextlib.closing(sqlite3.connect(flowed / ".prefect" / "prefect.db")) as database:
+        asked = "SELECT name, state_type FROM task_run WHERE flow_run_id = ?"
+        tasks = database.execute(asked, [run_id]).fetchall()
+    named = [*reports.STAGE_REPORTS, "publish"]
+    assert sorted(tasks) == sorted((name, "COMPLETED") for name in named)
 
 
 def test_no_secret_of_the_environment_is_written_anywhere(flowed: Path) -> None:
