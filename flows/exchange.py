@@ -135,6 +135,7 @@ def _reaching() -> Iterator[Repo]:
     """Open the repository, and turn what DVC raises into a `RemoteError`."""
     try:
         with Repo() as repo:
+            # DVC heeds this only where it is given before the repository is opened.
             verifying = {name: {"verify": True} for name in repo.config["remote"]}
         with Repo(config={"remote": verifying}, _wait_for_lock=True) as repo:
             yield repo

@@ -76,14 +76,10 @@ def _run(promote: bool, placement: Placement) -> State[publish.Publication] | No
     if publication.outcome == "awaiting approval":
         ask_for_approval(publication)
     return Completed(
-        name=_state_of(publication.outcome),  # an event that automations can expect
+        name=publication.outcome.title().replace(" ", ""),  # an event that automations can expect
         message=publication.withheld or f"{publication.name} version {publication.version}",
         data=publication,
     )
-
-
-def _state_of(outcome: publish.Outcome) -> str:
-    return outcome.title().replace(" ", "")
 
 
 @contextlib.contextmanager

@@ -36,11 +36,7 @@ from pipeline.encoder.optimiser import (
     take_step,
     write_moments,
 )
-from pipeline.encoder.precision import (
-    Precision,
-    check_compiler,
-    use_tensor_cores,
-)
+from pipeline.encoder.precision import Precision, check_compiler, use_tensor_cores
 from pipeline.encoder.watch import Position, Watch
 from pipeline.errors import InputError
 from pipeline.params import PretrainParams

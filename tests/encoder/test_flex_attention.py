@@ -6,12 +6,12 @@ import numpy as np
 import pydantic
 import pytest
 import torch
+from ranked import Onlooker
 from toy_model import pretrain_params, toy_packing, toy_plan, toy_start
 
 from pipeline.encoder.model import FLEX, masked_logits
 from pipeline.encoder.precision import check_attention
 from pipeline.encoder.pretraining import pretrain
-from pipeline.encoder.watch import Position, Unwatched
 from pipeline.errors import InputError
 
 ARCHITECTURES = ("bert", "modernbert")
@@ -34,14 +34,6 @@ def test_packed_documents_have_the_same_logits(architecture: str) -> None:
     torch.testing.assert_close(found, expected)
 
 
-class _Losses(Unwatched):
-    def __init__(self) -> None:
-        self.seen: list[float] = []
-
-    def step(self, position: Position, loss: float, learning_rate: float) -> None:  # noqa: ARG002
-        self.seen.append(loss)
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="the backward pass needs a GPU")
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -50,11 +42,11 @@ def test_training_has_the_same_losses(architecture: str, compiled: bool, tmp_pat
     found = {}
     for kind in ("sdpa", "flex"):
         params = pretrain_params(**own, attention=kind, tokens=8 * 4 * 128, compile=compiled)
-        start, found[kind] = toy_start(params), _Losses()
+        start, found[kind] = toy_start(params), Onlooker()
         start.model.to("cuda")
         pretrain(start, toy_plan(params), tmp_path / kind, found[kind])
-    assert len(found["flex"].seen) == 8
-    assert found["flex"].seen == pytest.approx(found["sdpa"].seen, rel=1e-3)
+    assert len(found["flex"].losses) == 8
+    assert found["flex"].losses == pytest.approx(found["sdpa"].losses, rel=1e-3)
 
 
 def test_a_processor_is_refused_before_anything_is_computed() -> None:

@@ -1,7 +1,6 @@
 """What one clone made, another has through the remote alone: a folder, or an S3 server (moto)."""
 
 import contextlib
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import workspace
 import yaml
 
 from flows import exchange, graph, snapshot
+from pipeline import files
 from pipeline.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -29,14 +29,20 @@ def origin(
     monkeypatch.setenv("TOY_RAN", str(tmp_path / "ran"))
     with contextlib.ExitStack() as stack:
         if request.param == "folder":
-            (tmp_path / "remote").mkdir()
-            yield machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+            yield build(tmp_path)
         else:
             url = stack.enter_context(servers.s3(BUCKET, monkeypatch))
             made = machines.build(tmp_path, f"s3://{BUCKET}/dvc", GRAPH)
             dvc(made, "remote", "modify", "team", "endpointurl", url)
             workspace.run(made, "git", "commit", "--quiet", "--all", "--message", "Endpoint")
             yield made
+
+
+def build(folder: Path) -> Path:
+    """Make the repository that the machines clone, whose remote is ``folder``/remote."""
+    remote = folder / "remote"
+    remote.mkdir()
+    return machines.build(folder, str(remote), GRAPH)
 
 
 def dvc(folder: Path, *command: str) -> None:
@@ -55,12 +61,7 @@ def test_a_stage_done_in_one_clone_is_restored_in_another_and_never_done_again(
         monkeypatch.chdir(host)
         assert not exchange.restore(stage)
         sent = snapshot.files()
-        monkeypatch.chdir(worker)
-        snapshot.write(sent)
-        exchange.pull_inputs(stage)
-        assert not exchange.restore(stage)
-        dvc(worker, "repro", "--quiet", "--single-item", stage)
-        exchange.push(stage, anew=True)
+        assert do(worker, stage, sent, monkeypatch)
         monkeypatch.chdir(host)
         assert exchange.restore(stage)
         assert {node.name: node.current for node in graph.nodes()}[stage]
@@ -74,8 +75,7 @@ def test_what_is_damaged_in_the_remote_is_used_by_nobody_and_made_again(
 ) -> None:
     """DVC by itself hands it on, under the hash of what it was."""
     monkeypatch.setenv("TOY_RAN", str(tmp_path / "ran"))
-    (tmp_path / "remote").mkdir()
-    origin = machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+    origin = build(tmp_path)
     host = machines.clone(origin, "host", with_data=True)
     first, other, third = (machines.clone(origin, name) for name in ("first", "other", "third"))
     monkeypatch.chdir(host)
@@ -83,7 +83,7 @@ def test_what_is_damaged_in_the_remote_is_used_by_nobody_and_made_again(
     sent = snapshot.files()
     do(first, "validate", sent, monkeypatch)
     made = first / "build/validate/rows.txt"
-    md5 = hashlib.md5(made.read_bytes(), usedforsecurity=False).hexdigest()
+    md5 = files.md5_file(made)
     spoil(tmp_path / "remote/files/md5" / md5[:2] / md5[2:], damage)
     lock = snapshot.files()
     monkeypatch.chdir(host)
@@ -102,14 +102,16 @@ def test_what_is_damaged_in_the_remote_is_used_by_nobody_and_made_again(
     assert (third / "build/validate/rows.txt").read_text() == made.read_text()
 
 
-def do(clone: Path, stage: str, sent: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do what `workers.run_sent_stage` does."""
+def do(clone: Path, stage: str, sent: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Do what `workers.run_sent_stage` does; return whether the stage was run."""
     monkeypatch.chdir(clone)
     snapshot.write(sent)
     exchange.pull_inputs(stage)
-    if not exchange.restore(stage):
+    ran = not exchange.restore(stage)
+    if ran:
         dvc(clone, "repro", "--quiet", "--single-item", stage)
-    exchange.push(stage, anew=True)
+    exchange.push(stage, anew=ran)
+    return ran
 
 
 def spoil(path: Path, damage: str) -> None:
@@ -127,14 +129,13 @@ def test_an_object_spoilt_in_the_cache_here_is_fetched_again(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOY_RAN", str(tmp_path / "ran"))
-    (tmp_path / "remote").mkdir()
-    host = machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+    host = build(tmp_path)
     monkeypatch.chdir(host)
     dvc(host, "repro", "--quiet", "validate")
     exchange.push()
     made = Path("build/validate/rows.txt")
     text = made.read_text()
-    md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    md5 = files.md5_file(made)
     before = Path("dvc.lock").read_text()
     if what == "the list of a folder":
         (md5,) = {out["md5"] for out in yaml.safe_load(before)["stages"]["validate"]["outs"]}
@@ -148,8 +149,7 @@ def test_stale_inputs_of_a_worker_are_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that keeps an older data/ must not run on it."""
-    (tmp_path / "remote").mkdir()
-    host = machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+    host = build(tmp_path)
     worker = machines.clone(host, "worker", with_data=True)
     (host / "data" / "rows.txt").write_text("newer\n")
     dvc(host, "add", "--quiet", "data")
@@ -168,8 +168,7 @@ def test_imported_data_come_from_their_source_which_a_worker_must_reach(
     """DVC pushes no import to the remote, and so no worker finds it there."""
     upstream = machines.build(tmp_path / "theirs", str(tmp_path / "their-remote"), GRAPH)
     dvc(upstream, "push", "--quiet")
-    (tmp_path / "remote").mkdir()
-    host = machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+    host = build(tmp_path)
     dvc(host, "remove", "data.dvc")
     shutil.rmtree(host / "data")
     dvc(host, "import", "--quiet", str(upstream), "data")
@@ -190,8 +189,7 @@ def test_imported_data_come_from_their_source_which_a_worker_must_reach(
 def test_a_remote_that_does_not_have_the_inputs_is_an_error_that_is_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "remote").mkdir()
-    worker = machines.build(tmp_path, str(tmp_path / "remote"), GRAPH)
+    worker = build(tmp_path)
     shutil.rmtree(worker / ".dvc" / "cache")
     (worker / "data" / "rows.txt").unlink()
     monkeypatch.chdir(worker)
