@@ -29,7 +29,7 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 STOPPED = {"plain": 7, "full": 7}  # these also stop after so many steps, and leave a checkpoint
 RESUMED = ("plain", "full")  # these also go on from the checkpoint of one process
-OVERFLOWING = {"learning_rate": 1e38, "warmup_share": 0.0, "checkpoint_every_steps": 1}
+OVERFLOWING = {"learning_rate": 1e12, "warmup_share": 0.0, "checkpoint_every_steps": 1}
 
 
 class StoppedError(Exception):

@@ -4,6 +4,7 @@ A checkpoint is a folder ``step-N``: weights.safetensors, moments.safetensors, s
 digests.json, which holds the SHA-256 of the other three.
 """
 
+import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,10 +34,11 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write ``folder/step-N`` and remove all but the last two; return its path.
+    """Write ``folder/step-N``, remove all but it and the one before; return its path.
 
     The files are written and fsynced in a folder of another name, which is then renamed, so a
-    process killed at any moment leaves the earlier checkpoints intact.
+    process killed at any moment leaves the earlier checkpoints intact. Of later steps there are
+    only damaged ones, which were skipped: they would count as the last two until the run is there.
     """
     unfinished, target = folder / _UNFINISHED, _path(folder, checkpoint.step)
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -47,7 +49,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     files.write_json(unfinished / _DIGESTS, _digests(unfinished))
     shutil.rmtree(target, ignore_errors=True)  # a damaged one that was skipped
     unfinished.replace(target)
-    for step in _steps(folder)[:-_KEPT]:
+    for step in set(_steps(folder)).difference(_until(folder, checkpoint.step)[-_KEPT:]):
         shutil.rmtree(_path(folder, step))
     return target
 
@@ -69,9 +71,12 @@ def read_checkpoint(folder: Path, say: Callable[[str], None]) -> Checkpoint | No
     return None
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the path of the last checkpoint; None if there is none."""
-    steps = _steps(folder)
+def last_checkpoint(folder: Path, step: float = math.inf) -> Path | None:
+    """Return the path of the last checkpoint of a run that is at ``step``; None if it has none.
+
+    One of a later step is damaged, and was skipped.
+    """
+    steps = _until(folder, step)
     return _path(folder, steps[-1]) if steps else None
 
 
@@ -86,6 +91,10 @@ def _path(folder: Path, step: int) -> Path:
 
 def _steps(folder: Path) -> list[int]:
     return sorted(int(path.name.removeprefix("step-")) for path in folder.glob("step-*"))
+
+
+def _until(folder: Path, step: float) -> list[int]:
+    return [each for each in _steps(folder) if each <= step]
 
 
 def _digests(path: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ from pipeline.encoder.cross_entropy import linear_cross_entropy
 from pipeline.encoder.masking import UNUSED, MaskedBatch, mask_tokens
 from pipeline.encoder.precision import Precision, autocast, compute_dtype
 from pipeline.encoder.tokens import Tokens
+from pipeline.errors import InputError
 
 _HELDOUT_RATE = 0.15  # whatever the training's, so that losses of two runs compare
 _HELDOUT_SEED = 0
@@ -82,10 +83,19 @@ def batch_loss(objective: nn.Module, batch: MaskedBatch, device: torch.device) -
 
 
 def heldout_batches(packing: Packing, sequences: int) -> list[MaskedBatch]:
-    """Return the first sequences of held-out text, at masks that are the same for every run."""
+    """Return the first sequences of held-out text, at masks that are the same for every run.
+
+    Raises:
+        InputError: where they hold no token to guess, such as text in another script.
+    """
     numbers = np.arange(min(sequences, packing.sequences))
     key = [_HELDOUT_SEED, Draw.HELDOUT]
     masked = mask_tokens(packing.rows(numbers), packing.vocabulary, _HELDOUT_RATE, key)
+    if not masked.guesses:
+        raise InputError(
+            f"build/tokenise: the tokenizer knows no token of the first {len(numbers)} held-out "
+            "sequences; set tokenise.tokenizer to one of the corpus's language, or to train"
+        )
     return list(masked.split(-(-len(numbers) // _HELDOUT_ROWS)))
 
 

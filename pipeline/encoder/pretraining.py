@@ -104,8 +104,8 @@ def pretrain(start: Start, plan: Plan, folder: Path, watch: Watch) -> Position:
         The position at the end, its curve in nats a masked token.
 
     Raises:
-        InputError: where the loss or its gradient is not finite, naming the step, the
-            documents in its batch and the last checkpoint.
+        InputError: where the loss, its gradient, the held-out loss or a weight of a checkpoint
+            is not finite, naming the step, the documents in its batch and the last checkpoint.
     """
     params = plan.params
     trained = _set_up(start, plan)
@@ -118,18 +118,19 @@ def pretrain(start: Start, plan: Plan, folder: Path, watch: Watch) -> Position:
         factor = schedule(position.step, plan.steps, params.warmup_share)
         set_learning_rates(optimisers, factor)
         _seed_dropout(params.seed, position.step, ranks.process_index)
-        loss = _take_step(trained, batch, guesses, plan)
+        loss = _take_step(trained, batch, max(1, guesses), plan)  # of [UNK] alone there are none
         if math.isnan(loss):
-            raise _not_finite(plan, position.step, folder)
+            what = f"the loss of step {position.step + 1} or its gradient is"
+            raise _not_finite(what, plan, position.step, folder)
         position = position.after(loss, int(tokens))
         rate = factor * params.learning_rate
         watch.step(position, loss, rate)
         if plan.marks(position.step):
-            heldout = _evaluate(trained, plan) if plan.evaluates(position.step) else None
+            heldout = _evaluate(trained, plan, position.step, folder)
             position = position.marked(rate, heldout)
             watch.point(position.curve[-1])
         if position.step % params.checkpoint_every_steps == 0 and position.step < plan.steps:
-            _save(trained, position, folder)
+            _save(trained, plan, position, folder)
     if trained.model is not start.model:
         groups.take_back(trained.model, start.model)
     start.model.eval()
@@ -164,9 +165,17 @@ def _set_up(start: Start, plan: Plan) -> _Trained:
     return _Trained(model, objective, optimisers, ranks)
 
 
-def _evaluate(trained: _Trained, plan: Plan) -> float:
-    """All processes evaluate all of it: the loss has the bits that it has in one process."""
-    return mean_loss(trained.objective, plan.heldout, trained.ranks.device)
+def _evaluate(trained: _Trained, plan: Plan, done: int, folder: Path) -> float | None:
+    """Return the held-out loss after so many steps, if it is taken then.
+
+    All processes evaluate all of it: the loss has the bits that it has in one process.
+    """
+    if not plan.evaluates(done):
+        return None
+    loss = mean_loss(trained.objective, plan.heldout, trained.ranks.device)
+    if not math.isfinite(loss):
+        raise _not_finite(f"the held-out loss after step {done} is", plan, done - 1, folder)
+    return loss
 
 
 def _take_step(trained: _Trained, batch: MaskedBatch, guesses: float, plan: Plan) -> float:
@@ -198,13 +207,13 @@ def _seed_dropout(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(int(np.random.default_rng(key).integers(1 << 63)))
 
 
-def _not_finite(plan: Plan, step: int, folder: Path) -> InputError:
+def _not_finite(what: str, plan: Plan, step: int, folder: Path) -> InputError:
     numbers = plan.sequences(step)
     documents = sorted({row for number in numbers for row in plan.train.documents(number)})
-    last = checkpoints.last_checkpoint(folder)
+    last = checkpoints.last_checkpoint(folder, step)
     return InputError(
-        f"pretrain: the loss of step {step + 1} or its gradient is not finite; "
-        f"its batch holds the training corpus's rows {_shorten(documents)}; "
+        f"pretrain: {what} not finite; "
+        f"the step's batch holds the training corpus's rows {_shorten(documents)}; "
         f"last good checkpoint: {last or 'none'}; "
         "lower pretrain.learning_rate, or look at those rows"
     )
@@ -215,9 +224,12 @@ def _shorten(numbers: list[int], limit: int = 20) -> str:
     return shown if len(numbers) <= limit else f"{shown} and {len(numbers) - limit} more"
 
 
-def _save(trained: _Trained, position: Position, folder: Path) -> None:
+def _save(trained: _Trained, plan: Plan, position: Position, folder: Path) -> None:
     """Write a checkpoint that holds the whole state, however many processes share it."""
     ranks, model = trained.ranks, trained.model
+    if not all(torch.isfinite(groups.whole(each.detach())).all() for each in model.parameters()):
+        what = f"the weights after step {position.step} are"  # as the next step's loss would be
+        raise _not_finite(what, plan, position.step - 1, folder)
     weights = groups.collect(dict(model.named_parameters()), ranks)
     moments = groups.collect(read_moments(model, trained.optimisers), ranks)
     state = {

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import transformers
 
 from pipeline import encoder, files, layout, reports
 from pipeline.encoder import loss as losses
@@ -140,7 +142,8 @@ def _key(plan: Plan, tokenised: Path, model: Any) -> str:
     digests["weights"] = digest_weights(dict(model.named_parameters()))
     digests["params"] = plan.params.model_dump_json(exclude=_MAY_CHANGE)
     digests["precision"] = plan.precision
-    digests["torch"] = f"{torch.__version__} {model.device.type}"
+    digests["libraries"] = f"{torch.__version__} {transformers.__version__} {np.__version__}"
+    digests["device"] = model.device.type
     return files.sha256_digests(digests)[:16]
 
 

@@ -82,6 +82,23 @@ def test_where_all_are_damaged_none_is_used(tmp_path: Path) -> None:
     assert len(said) == 1
 
 
+def test_damaged_ones_of_later_steps_do_not_push_out_what_is_written_now(tmp_path: Path) -> None:
+    """Both that were kept are damaged, so the run begins anew, and is killed again before it is
+    as far as it was."""
+    for step in (5, 6):
+        write_checkpoint(tmp_path, _checkpoint(step))
+        flip(tmp_path / f"step-{step}" / "weights.safetensors")
+    assert last_checkpoint(tmp_path, 4) is None
+    for step in (1, 2, 3):
+        assert write_checkpoint(tmp_path, _checkpoint(step)).is_dir()
+    assert last_checkpoint(tmp_path, 4) == tmp_path / "step-3"
+    said: list[str] = []
+    read = read_checkpoint(tmp_path, said.append)
+    assert read is not None
+    assert read.step == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-2", "step-3"]
+
+
 def test_a_damaged_one_is_written_again_in_its_place(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, _checkpoint(1))
     flip(tmp_path / "step-1" / "weights.safetensors")

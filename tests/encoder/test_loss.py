@@ -10,9 +10,11 @@ import torch
 from toy_model import VOCABULARY, pretrain_params, toy_packing, toy_start, toy_tokens
 
 from pipeline.encoder import loss as losses
+from pipeline.encoder.batches import Packing
 from pipeline.encoder.loss import heldout_batches, heldout_loss, masked_loss
 from pipeline.encoder.masking import UNUSED, MaskedBatch, mask_tokens
 from pipeline.encoder.tokens import Tokens
+from pipeline.errors import InputError
 
 
 def _batch(rate: float = 0.3) -> MaskedBatch:
@@ -117,6 +119,12 @@ def test_heldout_masks_are_15_percent_and_the_same_in_every_call() -> None:
     ordinary = ~np.isin(packing.rows(np.arange(40)).ids, VOCABULARY.special_ids)
     share = sum(batch.guesses for batch in one) / ordinary.sum()
     assert share == pytest.approx(0.15, abs=0.005)  # rounding of each row's count
+
+
+def test_heldout_text_of_unknown_tokens_alone_is_refused() -> None:
+    unknown = Tokens(np.ones(30, np.uint16), np.array([0, 30]))
+    with pytest.raises(InputError, match="the tokenizer knows no token of the first 2 held-out"):
+        heldout_batches(Packing(unknown, VOCABULARY, 16), 4)
 
 
 def test_heldout_loss_is_the_mean_over_all_guesses_without_dropout() -> None:

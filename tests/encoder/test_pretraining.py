@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from damage import flip
 from toy_model import pretrain_params, toy_plan, toy_start
 
 from pipeline.encoder import pretraining
@@ -169,8 +170,8 @@ def test_tokens_are_counted_without_padding(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_step_and_names_it_all(tmp_path: Path) -> None:
-    """A learning rate of 1e38 makes the weights overflow, and the loss after them."""
-    params = pretrain_params(learning_rate=1e38, warmup_share=0.0, checkpoint_every_steps=1)
+    """A learning rate of 1e12 leaves weights of which the next products overflow."""
+    params = pretrain_params(learning_rate=1e12, warmup_share=0.0, checkpoint_every_steps=1)
     start, plan, onlooker = toy_start(params), toy_plan(params), Onlooker()
     with pytest.raises(InputError) as stopped:
         pretrain(start, plan, tmp_path, onlooker)
@@ -181,6 +182,43 @@ def test_a_loss_that_is_not_finite_stops_before_the_step_and_names_it_all(tmp_pa
     documents = {d for number in plan.sequences(step) for d in plan.train.documents(number)}
     assert f"rows {min(documents)}, " in message
     assert "lower pretrain.learning_rate" in message
+
+
+def test_the_last_good_checkpoint_is_not_a_damaged_one_of_a_later_step(tmp_path: Path) -> None:
+    params = pretrain_params()
+    _run(params, tmp_path, stop_after=9)
+    flip(tmp_path / "step-8" / "weights.safetensors")
+    start = toy_start(params)
+    bias = start.model.get_output_embeddings().bias
+    bias.register_hook(lambda gradient: gradient * math.inf)
+    with pytest.raises(InputError, match=rf"step 7 .* checkpoint: {tmp_path}/step-6;"):
+        pretrain(start, toy_plan(params), tmp_path, Onlooker())
+
+
+def test_weights_that_a_step_has_broken_are_no_checkpoint(tmp_path: Path) -> None:
+    params = pretrain_params(learning_rate=1e39, warmup_share=0.0, checkpoint_every_steps=1)
+    with pytest.raises(InputError, match=r"weights after step 1 are .* checkpoint: none"):
+        pretrain(toy_start(params), toy_plan(params), tmp_path, Onlooker())
+    assert last_checkpoint(tmp_path) is None
+
+
+def test_a_last_step_that_breaks_the_weights_is_no_end(tmp_path: Path) -> None:
+    """No step follows whose loss would show it, but the held-out loss does."""
+    params = pretrain_params(learning_rate=1e12, warmup_share=0.0, tokens=64)
+    plan = toy_plan(params)
+    with pytest.raises(InputError, match="the held-out loss after step 1 is not finite") as stopped:
+        pretrain(toy_start(params), plan, tmp_path, Onlooker())
+    documents = {d for number in plan.sequences(0) for d in plan.train.documents(number)}
+    assert f"rows {min(documents)}, " in str(stopped.value)
+
+
+def test_a_batch_of_unknown_tokens_alone_has_nothing_to_guess_and_goes_by(tmp_path: Path) -> None:
+    params = pretrain_params(batch_sequences=1, tokens=5 * 16)
+    plan, onlooker = toy_plan(params), Onlooker()
+    unknown = Tokens(np.ones(14, np.uint16), np.array([0, 14]))  # [UNK]: one sequence, every step's
+    plan = replace(plan, train=replace(plan.train, tokens=unknown))
+    pretrain(toy_start(params), plan, tmp_path, onlooker)
+    assert onlooker.losses == [0.0] * 5
 
 
 def test_a_step_that_is_not_finite_is_not_taken(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+import transformers
 from toy_model import pretrain_params, write_tokenised
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
@@ -149,6 +151,16 @@ def test_a_checkpoint_of_other_initial_weights_is_not_resumed(
     Path("given").unlink()
     Path("given").symlink_to("given-2")
     _run(init="./given")
+    assert "resuming" not in caplog.text
+
+
+@pytest.mark.parametrize("library", [torch, transformers, np], ids=lambda each: each.__name__)
+def test_a_checkpoint_of_other_libraries_is_not_resumed(
+    library: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _leave_a_checkpoint()
+    monkeypatch.setattr(library, "__version__", "0.0.1")
+    _run()
     assert "resuming" not in caplog.text
 
 
