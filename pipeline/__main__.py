@@ -8,6 +8,8 @@ import argparse
 import errno
 import importlib
 import json
+import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -39,14 +41,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(processes.label() + str(error), file=sys.stderr)
         return 2
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    except Exception as error:
+        number = _system_error(error)
+        if number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
-        print(
-            f"{error.filename or layout.BUILD}: {error.strerror}; free some space and run again",
-            file=sys.stderr,
-        )
+        place = getattr(error, "filename", None) or layout.BUILD
+        print(f"{place}: {os.strerror(number)}; free some space and run again", file=sys.stderr)
         return 2
+
+
+def _system_error(error: Exception) -> int | None:
+    """Return the number of the system's error; Rust code, as safetensors, has it in its message."""
+    if isinstance(error, OSError):
+        return error.errno
+    named = re.search(r"\(os error (\d+)\)", str(error))
+    return int(named[1]) if named else None
 
 
 def _parser() -> argparse.ArgumentParser:
