@@ -117,25 +117,22 @@ def test_a_full_disk_is_said_and_leaves_no_report(workspace: Path) -> None:
         assert not list((workspace / "build").rglob("report.json"))
 
 
-def test_a_disk_that_a_checkpoint_fills_is_said_and_the_run_goes_on_from_the_one_before(
-    workspace: Path,
+def test_a_disk_that_a_checkpoint_fills_is_said_and_the_ones_before_stand(
+    inside: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two checkpoints of 2.5 MB fit, and the third, beside which both still stand, does not."""
-    write_tokenised(workspace / "build" / "tokenise")
+    write_tokenised(inside / "build" / "tokenise")
     params = {"init": "scratch", "layers": 1, "hidden": 128, "seq_len_tokens": 16,
         "tokens": 512, "checkpoint_every_steps": 2, "heldout_every_steps": 99}  # fmt: skip
-    text = (workspace / "params.yaml").read_text()
+    text = (inside / "params.yaml").read_text()
     for key, value in params.items():
         text = re.sub(rf"(?m)^  {key}: .*$", f"  {key}: {value}", text, count=1)
-    (workspace / "params.yaml").write_text(text)
-    with tiny_disk(workspace / ".charter", "6m") as disk:
-        assert_refused(pipeline(workspace, "pretrain"), "No space left on device")
+    (inside / "params.yaml").write_text(text)
+    with tiny_disk(inside / ".charter", "6m") as disk:
+        assert main(["pretrain"]) == 2
+        assert "No space left on device; free some space" in capsys.readouterr().err
         kept = sorted(path.name for path in disk.glob("checkpoints/*/step-*"))
         assert kept == ["step-2", "step-4"]
-        subprocess.run(["mount", "-o", "remount,size=60m", str(disk)], check=True)
-        done = pipeline(workspace, "pretrain")
-        assert done.returncode == 0, done.stderr
-        assert "resuming after step 4" in done.stderr
 
 
 def test_every_stage_is_a_command() -> None:
