@@ -74,7 +74,9 @@ def estimate(params: PretrainParams) -> str:
 
 
 def _estimate_compiled(start: models.Start, plan: Plan, plain: Probe) -> str:
-    """Return in words whether compiling would make this run faster."""
+    """Return in words whether compiling would make this run faster; none if it does already."""
+    if plan.params.compile:
+        return ""
     changed = plan.params.model_dump() | {"compile": True}
     try:
         compiled = probe(start, replace(plan, params=PretrainParams(**changed)), _PROBE_S)

@@ -16,6 +16,8 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from pipeline import files, layout, reports
 from pipeline.encoder.digest import encoder_digest
+from pipeline.encoder.pretraining import Plan
+from pipeline.encoder.probe import Probe
 from pipeline.errors import InputError
 from pipeline.reports import PretrainReport
 from pipeline.stages import pretrain
@@ -201,6 +203,23 @@ def test_the_track_hears_of_every_step_the_curve_and_the_input() -> None:
         assert by_step[point.step].get("heldout_loss") == point.heldout_loss
     path = Path("build/tokenise/train_ids.npy")
     assert heard["dataset"] == [("train_ids", path, 40, files.sha256_file(path))]
+
+
+def test_an_estimate_compares_with_compiling_where_the_run_does_not_do_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def probed(_: Any, plan: Plan, seconds: float) -> Probe:
+        fast = plan.params.compile
+        return Probe(1000, 9, 31.0 if fast else 1.0, 64.0 if fast else 32.0, seconds, 7.0)
+
+    monkeypatch.setattr(pretrain, "probe", probed)
+    said = pretrain.estimate(pretrain_params(dropout=0.0))
+    assert "768 tokens in 12 steps, float32 on" in said
+    assert "32 tokens/s over 9 steps" in said
+    assert "64 tokens/s after 30 s of compiling; it pays from 1,920 tokens on" in said
+    said = pretrain.estimate(pretrain_params(dropout=0.0, compile=True))
+    assert "64 tokens/s over 9 steps" in said
+    assert "of compiling" not in said
 
 
 def test_the_report_survives_json_and_holds_no_time() -> None:
