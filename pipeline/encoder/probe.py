@@ -27,7 +27,7 @@ class Probe:
     steps: int  # taken
     first_step_s: float  # with all that is done once: compiling, where that is asked for
     tokens_per_s: float  # after the first step, which also warms up
-    seconds: float  # of the whole run, held-out losses and checkpoints left out
+    seconds: float  # of the whole run's steps, with what comes between those that were taken
     peak_mib: float  # of this process, or of its GPU where there is one
 
 

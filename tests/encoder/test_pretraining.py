@@ -128,6 +128,23 @@ def test_micro_batches_take_the_step_of_the_whole_batch(tmp_path: Path) -> None:
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("clip_norm", [1e30, 1e-3])
+def test_a_gradient_is_cut_to_the_norm_that_is_asked_for_after_all_micro_batches(
+    clip_norm: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = pretrain_params(clip_norm=clip_norm, accumulate=2, tokens=64)
+    start, norms = toy_start(params), []
+
+    def note(_: Any) -> None:
+        gradients = [each.grad for each in start.model.parameters() if each.grad is not None]
+        norms.append(float(torch.nn.utils.get_total_norm(gradients)))
+
+    monkeypatch.setattr(pretraining, "take_step", note)
+    pretrain(start, toy_plan(params), tmp_path, Onlooker())
+    assert len(norms) == 1
+    assert norms[0] > 0.1 if clip_norm > 1 else norms[0] == pytest.approx(clip_norm, rel=1e-3)
+
+
 def test_equal_seeds_give_equal_weights_and_other_seeds_others(tmp_path: Path) -> None:
     digests = [
         _digest(_run(pretrain_params(seed=seed, tokens=128), tmp_path / str(i))[0])
