@@ -59,10 +59,10 @@ def test_logits_at_positions_are_those_of_transformers_full_forward(architecture
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_packed_document_has_the_logits_of_the_document_alone(architecture: str) -> None:
     """Alone: in a row of its own, from transformers' own forward, positions from 0."""
-    params = pretrain_params(architecture=architecture, seq_len_tokens=32)
+    params = pretrain_params(architecture=architecture, seq_len_tokens=32, layers=2)
     model = toy_start(params).model.eval()
     if architecture == "modernbert":
-        model.config.local_attention = 6  # narrower than the documents: the window is seen to act
+        model.config.local_attention = 6  # of the second layer; narrower than the documents
     packed = toy_packing(32).rows(np.arange(6))
     everywhere = torch.arange(32).expand(6, -1)
     ids, segments = map(torch.from_numpy, packed)

@@ -128,6 +128,21 @@ def test_micro_batches_take_the_step_of_the_whole_batch(tmp_path: Path) -> None:
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
+def test_a_step_has_the_rate_that_the_schedule_gives_and_the_curve_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four steps, of which two warm up, by hand."""
+    rates: list[float] = []
+    monkeypatch.setattr(
+        pretraining, "take_step", lambda given: rates.append(given[0].param_groups[0]["lr"])
+    )
+    params = pretrain_params(learning_rate=8e-3, warmup_share=0.5, tokens=4 * 64)
+    _, position, _ = _run(params, tmp_path)
+    assert rates == pytest.approx([4e-3, 8e-3, 8e-3, 4e-3])
+    assert position is not None
+    assert [point.learning_rate for point in position.curve] == rates
+
+
 @pytest.mark.parametrize("clip_norm", [1e30, 1e-3])
 def test_a_gradient_is_cut_to_the_norm_that_is_asked_for_after_all_micro_batches(
     clip_norm: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
