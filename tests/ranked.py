@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
+from torch.distributed.tensor import DTensor
 from toy_model import pretrain_params, toy_plan, toy_start
 
 from pipeline import processes
 from pipeline.encoder import ranks
+from pipeline.encoder.loss import MaskedLoss
 from pipeline.encoder.pretraining import pretrain
 from pipeline.encoder.watch import Position
 from pipeline.errors import InputError
@@ -78,6 +80,18 @@ def train(
     return start.model, seen | {"losses": onlooker.losses, "said": onlooker.said}
 
 
+def _count_held() -> dict[str, int]:
+    """Return how many numbers of the weights this process holds, for each kind of sharding."""
+    held = {}
+    kinds: tuple[ranks.Sharding, ...] = ("none", "full")
+    for kind in kinds:
+        loss = MaskedLoss(toy_start(params_of("full")).model, "float32", by_module=True)
+        shares = ranks.spread(loss, ranks.join(), kind).parameters()
+        local = (each.to_local() if isinstance(each, DTensor) else each for each in shares)
+        held[kind] = sum(each.numel() for each in local)
+    return held
+
+
 def train_all(folder: str) -> int:
     """Do all runs, as one of several processes; write ``NAME.RANK.json`` and the weights."""
     root, rank = Path(folder), processes.rank()
@@ -92,6 +106,7 @@ def train_all(folder: str) -> int:
         (root / f"{name}.{rank}.json").write_text(json.dumps(seen))
         weights = {n: w.detach().contiguous() for n, w in model.named_parameters()}
         save_file(weights, root / f"{name}.{rank}.safetensors")
+    (root / f"held.{rank}.json").write_text(json.dumps(_count_held()))
     try:
         ranks.check_agreement(f"key of {rank}")
     except InputError as error:

@@ -16,7 +16,7 @@ import ranked
 import torch
 from ranked import BASE, RESUMED, RUNS, STOPPED, params_of, train
 from safetensors.torch import load_file
-from toy_model import pretrain_params, toy_plan
+from toy_model import pretrain_params, toy_plan, toy_start
 
 from pipeline import params as all_params
 from pipeline import processes
@@ -76,6 +76,14 @@ def test_two_processes_have_the_loss_curve_and_the_weights_of_one(
             *([v for v in s["heldout"] if v is not None] for s in (seen, expected)), rtol=1e-5
         )
         _assert_equal_weights(model, folder / f"{name}.{rank}.safetensors")
+
+
+def test_sharded_weights_are_held_once_by_all_together_and_others_by_each(folder: Path) -> None:
+    held = [json.loads((folder / f"held.{rank}.json").read_text()) for rank in (0, 1)]
+    whole = sum(weights.numel() for weights in toy_start(params_of("full")).model.parameters())
+    assert [each["none"] for each in held] == [whole, whole]
+    assert sum(each["full"] for each in held) == whole
+    assert max(each["full"] for each in held) < 0.6 * whole
 
 
 def test_the_shares_of_a_batch_have_different_numbers_of_guesses() -> None:
