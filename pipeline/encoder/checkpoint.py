@@ -56,10 +56,12 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
 
 def read_checkpoint(folder: Path, say: Callable[[str], None]) -> Checkpoint | None:
     """Read the last undamaged checkpoint, if any; ``say`` hears which is read and which skipped."""
-    for step in reversed(_steps(folder)):
+    steps = _steps(folder)
+    for step in reversed(steps):
         path = _path(folder, step)
         if damage := _find_damage(path):
-            say(f"{path}: {damage}; falling back to the checkpoint before it")
+            rest = "starting anew" if step == steps[0] else "falling back to the one before it"
+            say(f"{path}: {damage}; {rest}")
             continue
         say(f"{path}: resuming after step {step}")
         return Checkpoint(

@@ -68,7 +68,8 @@ class MaskedLoss(nn.Module):
 def masked_loss(model: Any, batch: MaskedBatch, precision: Precision) -> torch.Tensor:
     """Return the sum over the tokens to guess of -log p(token | the sequence as seen), in nats.
 
-    Divide by ``batch.guesses`` for the mean. The logits are float32 in the softmax.
+    Divide by ``batch.guesses`` for the mean. The softmax is float32 inside; what it takes and gives
+    has the precision of the products where there is a gradient, and is float32 where there is none.
     """
     return batch_loss(MaskedLoss(model, precision), batch, model.device)
 

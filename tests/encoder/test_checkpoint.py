@@ -80,6 +80,7 @@ def test_where_all_are_damaged_none_is_used(tmp_path: Path) -> None:
     said: list[str] = []
     assert read_checkpoint(tmp_path, said.append) is None
     assert len(said) == 1
+    assert said[0].endswith("; starting anew")
 
 
 def test_damaged_ones_of_later_steps_do_not_push_out_what_is_written_now(tmp_path: Path) -> None:
