@@ -25,7 +25,7 @@ from pipeline.encoder.loading import device
 from pipeline.encoder.precision import Precision, best_precision, round_linear
 from pipeline.params import FeaturesParams
 
-ROUNDS, TEXTS, BATCH_ROWS = 5, 1000, 64
+ROUNDS, TEXTS, BATCH_ROWS = 7, 1000, 64
 WORDS = [f"w{number}" for number in range(2000)]
 PARAMS = FeaturesParams(pooling="mean", max_len_tokens=128, batch_tokens=4096)
 

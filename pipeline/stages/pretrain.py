@@ -49,11 +49,12 @@ def run(params: PretrainParams, track: Track) -> PretrainReport:
     track.metrics({"heldout_loss": initial}, step=0)
     end = pretrain(start, plan, checkpoints, Progress(plan, track))
     ranks.end_training()
+    unigram = losses.unigram_loss(shares, plan.heldout)
+    report = _report(start.model, plan, end, initial_loss=initial, unigram_loss=unigram)
     if ranks.is_main_process:
         models.save_model(start, tokenizer, layout.stage_dir("pretrain") / "model")
-        remove_checkpoints(checkpoints)
-    unigram = losses.unigram_loss(shares, plan.heldout)
-    return _report(start.model, plan, end, initial_loss=initial, unigram_loss=unigram)
+        remove_checkpoints(checkpoints)  # last: what is killed before goes on from them
+    return report
 
 
 def estimate(params: PretrainParams) -> str:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from toy_model import pretrain_params, toy_plan, toy_start
 
+from pipeline.encoder.loss import MaskedLoss
 from pipeline.encoder.pretraining import pretrain
 from pipeline.encoder.probe import Probe, pays_from_tokens
 from pipeline.encoder.watch import Position, Unwatched
@@ -53,6 +54,17 @@ def test_a_compiled_run_is_the_plain_one_and_resumes_with_the_same_bits(tmp_path
     assert len(left) == 2  # from the checkpoint at step 4
     for name, weights in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], weights), name
+
+
+def test_what_is_compiled_is_the_loss_as_one_graph_and_only_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, bool]] = []
+    monkeypatch.setattr(MaskedLoss, "compile", lambda _, **options: asked.append(options))
+    _train(tmp_path / "plain", compiled=False)
+    assert asked == []
+    _train(tmp_path / "compiled", compiled=True)
+    assert asked == [{"dynamic": False, "fullgraph": True}]
 
 
 def test_without_a_compiler_the_parameter_is_named(

@@ -1,5 +1,6 @@
 """The stage pretrain: what it leaves, killed and resumed, and what it refuses."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -7,14 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-import transformers
 from toy_model import pretrain_params, write_tokenised
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from pipeline import files, layout, reports
+from pipeline import encoder, files, layout, reports
 from pipeline.encoder.digest import encoder_digest
 from pipeline.encoder.pretraining import Plan
 from pipeline.encoder.probe import Probe
@@ -113,6 +112,19 @@ def test_killed_and_resumed_is_uninterrupted_bit_by_bit(
     assert resumed == whole
 
 
+def test_a_kill_after_the_last_step_goes_on_from_the_last_checkpoint(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The losses of the report take their time, and would be the end of all steps."""
+    with monkeypatch.context() as patch:
+        patch.setattr(pretrain, "_report", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            _run()
+    assert "resuming" not in caplog.text
+    _run()
+    assert "resuming after step 10" in caplog.text
+
+
 def _leave_a_checkpoint(**changes: Any) -> None:
     """Run to the end but for the last act, so that a checkpoint of the run stays."""
     with pytest.MonkeyPatch.context() as patch:
@@ -156,19 +168,44 @@ def test_a_checkpoint_of_other_initial_weights_is_not_resumed(
     assert "resuming" not in caplog.text
 
 
-@pytest.mark.parametrize("library", [torch, transformers, np], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("library", ["torch", "transformers", "np"])
 def test_a_checkpoint_of_other_libraries_is_not_resumed(
-    library: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    library: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _leave_a_checkpoint()
-    monkeypatch.setattr(library, "__version__", "0.0.1")
+    monkeypatch.setattr(getattr(pretrain, library), "__version__", "0.0.1")
     _run()
     assert "resuming" not in caplog.text
 
 
-def test_a_checkpoint_of_other_token_ids_is_not_resumed(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_checkpoint_of_other_code_is_not_resumed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _leave_a_checkpoint()
-    path = Path("build/tokenise/train_ids.npy")
+    folder = shutil.copytree(Path(encoder.__file__).parent, Path("other"))
+    (folder / "batches.py").write_text("# other code\n")
+    monkeypatch.setattr(encoder, "__file__", str(folder / "__init__.py"))
+    _run()
+    assert "resuming" not in caplog.text
+
+
+def test_a_checkpoint_of_another_device_s_best_precision_is_not_resumed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = "pipeline.encoder.precision.best_precision"
+    monkeypatch.setattr(best, lambda _: "float32")
+    _leave_a_checkpoint(precision="auto")
+    monkeypatch.setattr(best, lambda _: "bfloat16")
+    _run(precision="auto")
+    assert "resuming" not in caplog.text
+
+
+@pytest.mark.parametrize("part", ["train", "heldout"])
+def test_a_checkpoint_of_other_token_ids_is_not_resumed(
+    part: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _leave_a_checkpoint()
+    path = Path(f"build/tokenise/{part}_ids.npy")
     data = bytearray(path.read_bytes())
     data[-2] = 7 if data[-2] != 7 else 8
     path.write_bytes(data)
