@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import torch
-from toy_model import pretrain_params, write_tokenised
+from toy_model import pretrain_params, toy_plan, write_tokenised
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from pipeline import encoder, files, layout, reports
 from pipeline.encoder.digest import encoder_digest
 from pipeline.encoder.pretraining import Plan
 from pipeline.encoder.probe import Probe
+from pipeline.encoder.watch import Position
 from pipeline.errors import InputError
 from pipeline.reports import PretrainReport
 from pipeline.stages import pretrain
@@ -240,6 +241,35 @@ def test_the_track_hears_of_every_step_the_curve_and_the_input() -> None:
         assert by_step[point.step].get("heldout_loss") == point.heldout_loss
     path = Path("build/tokenise/train_ids.npy")
     assert heard["dataset"] == [("train_ids", path, 40, files.sha256_file(path))]
+
+
+def test_the_rate_is_of_this_process_and_what_is_left_takes_as_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It resumes at 100 of 768 tokens; 200 more in 2 s: the other 468 take 4.68 s."""
+    heard: list[dict[str, float]] = []
+
+    class Watched(Silent):
+        def progress(self, done: int, total: int, unit: str, **fields: float) -> None:
+            heard.append({"of": total, unit: done} | fields)
+
+    progress = pretrain.Progress(toy_plan(pretrain_params()), Watched())
+    for now, tokens in ((10.0, 100), (12.0, 300)):
+        monkeypatch.setattr(pretrain.time, "perf_counter", lambda now=now: now)
+        progress.step(Position(step=1, tokens=tokens), 3.0, 0.1)
+    assert heard == [
+        {"of": 768, "tokens": 100, "loss": 3.0, "lr": 0.1},
+        {"of": 768, "tokens": 300, "loss": 3.0, "lr": 0.1, "tokens_per_s": 100.0, "eta_s": 4.68},
+    ]
+
+
+def test_processes_are_compared_by_the_key_of_their_checkpoints(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys: list[str] = []
+    monkeypatch.setattr(pretrain.groups, "check_agreement", keys.append)
+    _leave_a_checkpoint()
+    assert [path.name for path in layout.CHECKPOINTS.iterdir()] == keys
 
 
 def test_an_estimate_compares_with_compiling_where_the_run_does_not_do_it(
