@@ -31,7 +31,13 @@ from pipeline.reports import CurvePoint, PretrainReport, TokeniseReport
 from pipeline.track import Track
 
 _PROBE_S = 20.0
-_MAY_CHANGE = {"processes", "sharding", "gradient_checkpointing"}  # between a kill and a resumption
+_MAY_CHANGE = {  # between a kill and a resumption: memory or disk was short, or machines differ
+    "processes",
+    "sharding",
+    "accumulate",
+    "gradient_checkpointing",
+    "checkpoint_every_steps",
+}
 
 
 def run(params: PretrainParams, track: Track) -> PretrainReport:

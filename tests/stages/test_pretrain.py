@@ -150,7 +150,7 @@ def test_what_leaves_the_weights_as_they_are_may_change_before_a_resumption(
 ) -> None:
     """A run that lacked memory goes on with less of it, or on other machines."""
     _leave_a_checkpoint()
-    _run(gradient_checkpointing=True, sharding="full")
+    _run(gradient_checkpointing=True, sharding="full", accumulate=2, checkpoint_every_steps=3)
     assert "resuming" in caplog.text
 
 
