@@ -71,6 +71,7 @@ def test_continuing_with_no_tokens_returns_the_weights_that_came_in() -> None:
     again = _run(init="./given", tokens=0)
     assert again.encoder_digest == first.encoder_digest
     assert again.initial_loss == again.final_loss == first.final_loss
+    assert again.untrained_loss == first.untrained_loss  # of weights of the seed, whatever came in
     assert (again.origin, again.steps, again.curve) == ("./given", 0, ())
 
 
