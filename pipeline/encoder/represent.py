@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from pipeline.encoder import classifier
 from pipeline.encoder.features import run_batches, tokenise
@@ -25,10 +26,12 @@ def load_bundle(bundle_dir: Path) -> Callable[[Sequence[str]], np.ndarray]:
     encoder = classifier.load_sequence_model(bundle_dir).base_model
     tokenizer = load_tokenizer(str(bundle_dir), "bundle")
 
+    def first_token(ids: torch.Tensor) -> torch.Tensor:
+        hidden: torch.Tensor = encoder(input_ids=ids.to(encoder.device)).last_hidden_state
+        return hidden[:, 0]
+
     def represent(texts: Sequence[str]) -> np.ndarray:
         ids = tokenise(texts, tokenizer, tokenizer.model_max_length).ids
-        return run_batches(
-            lambda batch: encoder(input_ids=batch).last_hidden_state[:, 0], ids, _BATCH_TOKENS
-        )
+        return run_batches(first_token, ids, _BATCH_TOKENS)
 
     return represent
