@@ -110,11 +110,12 @@ def test_a_killed_process_ends_the_stage_which_then_resumes_to_what_one_process_
     assert shared.final_loss == pytest.approx(alone.final_loss, rel=1e-4)
 
 
-def _launch(pattern: str, machine: int, **variables: str) -> "subprocess.Popen[str]":
+def _launch(pattern: str, machine: int, port: str, **variables: str) -> "subprocess.Popen[str]":
     """Start the operations page's command on one of two machines, each in a folder of its own."""
     (written,) = re.findall(pattern, (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
-    command = written.replace("--node-rank 0", f"--node-rank {machine}")
+    command = re.sub(r"(node-|machine_)rank 0", rf"\1rank {machine}", written)
     command = command.replace("head.example.org", "127.0.0.1").replace("-node 8", "-node 1")
+    command = command.replace("_processes 16", "_processes 2").replace("29500", port)
     folder = Path(f"machine{machine}")
     shutil.copytree("build", folder / "build")
     shutil.copy(layout.PARAMS, folder)
@@ -127,7 +128,11 @@ def _launch(pattern: str, machine: int, **variables: str) -> "subprocess.Popen[s
     )
 
 
-@pytest.mark.parametrize("pattern", ["^torchrun .*$", "^srun (bash .*)$"], ids=["torchrun", "srun"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["^torchrun .*$", "^accelerate .*$", "^srun (bash .*)$"],
+    ids=["torchrun", "accelerate", "srun"],
+)
 def test_two_machines_that_share_no_disk_train_as_one_process(pattern: str) -> None:
     """A launcher's own variables; what srun does is to run the command on each machine."""
     _write_params()
@@ -135,7 +140,7 @@ def test_two_machines_that_share_no_disk_train_as_one_process(pattern: str) -> N
     of_srun = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
     told: dict[str, str] = of_srun if "srun" in pattern else {"PET_MASTER_PORT": port}
     machines = [
-        _launch(pattern, number, **told, SLURM_PROCID=str(number), SLURM_LOCALID="0")
+        _launch(pattern, number, port, **told, SLURM_PROCID=str(number), SLURM_LOCALID="0")
         for number in range(2)
     ]
     said = [machine.communicate(timeout=120)[1] for machine in machines]
