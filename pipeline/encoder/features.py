@@ -173,7 +173,8 @@ def load_extractor(model_dir: Path, params: FeaturesParams, folder: Path) -> Ext
     """Load the encoder of a masked-LM directory; its features are cached in ``folder``.
 
     The cache file's name is a digest of all that a feature depends on besides its text: the
-    encoder's weights, the tokenizer, pooling, length, precision and the definition above.
+    encoder's weights and config, the tokenizer, pooling, length, precision and the definition
+    above.
 
     Raises:
         InputError: where there is no model, or it has fewer positions than the length.
@@ -188,6 +189,7 @@ def load_extractor(model_dir: Path, params: FeaturesParams, folder: Path) -> Ext
     key = files.sha256_digests(
         {
             "encoder": digest,
+            "config": hashlib.sha256(_config(encoder).encode()).hexdigest(),
             "tokenizer": hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
             "pooling": params.pooling,
             "max_len_tokens": str(params.max_len_tokens),
@@ -196,6 +198,13 @@ def load_extractor(model_dir: Path, params: FeaturesParams, folder: Path) -> Ext
     )
     path = folder / f"{key}.safetensors"
     return Extractor(encoder, tokenizer, params, path, digest, model_dir, precision)
+
+
+def _config(encoder: Any) -> str:
+    """Return what the weights do not show, such as the number of heads, as JSON."""
+    values = encoder.config.to_dict()
+    of_the_file = {"_name_or_path", "transformers_version"}
+    return json.dumps({key: values[key] for key in values.keys() - of_the_file}, sort_keys=True)
 
 
 def check_length(config: Any, max_len_tokens: int) -> None:

@@ -213,8 +213,12 @@ def test_the_key_changes_with_all_that_a_feature_depends_on(tmp_path: Path) -> N
     cased = shutil.copytree(first, tmp_path / "cased")
     tokenizer = files.read_json(cased / "tokenizer_config.json")
     files.write_json(cased / "tokenizer_config.json", tokenizer | {"do_lower_case": False})
+    two_heads = shutil.copytree(first, tmp_path / "two_heads")  # the same weights, read otherwise
+    config = files.read_json(two_heads / "config.json")
+    files.write_json(two_heads / "config.json", config | {"num_attention_heads": 2})
     variants = [
         _extract(first, tmp_path),
+        _extract(two_heads, tmp_path),
         _extract(other, tmp_path),
         _extract(cased, tmp_path),
         _extract(first, tmp_path, pooling="cls"),
