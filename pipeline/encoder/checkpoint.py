@@ -110,5 +110,7 @@ def _find_damage(path: Path) -> str | None:
         return f"{Path(error.filename).name} is missing"
     except InputError as error:
         return str(error)
+    except OSError as error:
+        return f"{Path(error.filename or path).name} cannot be read: {error.strerror}"
     damaged = [name for name in found if found[name] != expected.get(name)]
     return f"{damaged[0]} does not have the digest it was written with" if damaged else None

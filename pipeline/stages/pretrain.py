@@ -53,7 +53,7 @@ def run(params: PretrainParams, track: Track) -> PretrainReport:
     checkpoints = layout.CHECKPOINTS / key
     initial = losses.heldout_loss(start.model, plan.heldout, plan.precision)
     track.metrics({"heldout_loss": initial}, step=0)
-    end = pretrain(start, plan, checkpoints, Progress(plan, track))
+    end = _train(start, plan, checkpoints, track)
     ranks.end_training()
     unigram = losses.unigram_loss(shares, plan.heldout)
     report = _report(start.model, plan, end, initial_loss=initial, unigram_loss=unigram)
@@ -61,6 +61,18 @@ def run(params: PretrainParams, track: Track) -> PretrainReport:
         models.save_model(start, tokenizer, layout.stage_dir("pretrain") / "model")
         remove_checkpoints(checkpoints)  # last: what is killed before goes on from them
     return report
+
+
+def _train(start: models.Start, plan: Plan, checkpoints: Path, track: Track) -> Position:
+    try:
+        return pretrain(start, plan, checkpoints, Progress(plan, track))
+    except torch.OutOfMemoryError as error:
+        parts = plan.params.accumulate * groups.join().num_processes
+        raise InputError(
+            f"pretrain: the GPU's memory does not hold {plan.params.batch_sequences // parts} "
+            "sequences at a time; raise pretrain.accumulate, or set "
+            "pretrain.gradient_checkpointing: true, and run again"
+        ) from error
 
 
 def estimate(params: PretrainParams) -> str:

@@ -46,8 +46,14 @@ def test_an_absent_folder_has_no_checkpoint(tmp_path: Path) -> None:
     assert last_checkpoint(tmp_path / "none") is None
 
 
+def _unreadable(path: Path) -> None:
+    """A file that the system cannot read, as on a failing disk."""
+    path.unlink()
+    path.mkdir()
+
+
 @pytest.mark.parametrize("name", ["weights.safetensors", "moments.safetensors", "state.json"])
-@pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
+@pytest.mark.parametrize("damage", [cut, flip, Path.unlink, _unreadable])
 def test_a_damaged_file_sends_back_to_the_checkpoint_before_and_is_said(
     name: str, damage: Callable[[Path], None], tmp_path: Path
 ) -> None:

@@ -312,6 +312,17 @@ def test_what_a_person_gets_wrong_is_named(changes: dict[str, Any], match: str) 
         _run(**changes)
 
 
+def test_too_little_memory_on_a_gpu_is_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fill(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(pretrain, "pretrain", fill)
+    with pytest.raises(InputError, match=r"not hold 2 sequences at a time; raise pretrain\.accum"):
+        _run(accumulate=2)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU can do it")
 def test_attention_that_only_a_gpu_can_train_is_refused() -> None:
     with pytest.raises(InputError, match=r"pretrain\.attention: flex has no backward pass on cpu"):
