@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import BertTokenizer
 
 from pipeline.encoder.batches import Packing, Rows
-from pipeline.encoder.loss import heldout_batches
+from pipeline.encoder.loss import MaskedLoss, batch_loss, heldout_batches
+from pipeline.encoder.masking import MaskedBatch
 from pipeline.encoder.model import Start, start_model
 from pipeline.encoder.pretraining import Plan
 from pipeline.encoder.tokenizer import save_tokenizer
@@ -53,6 +55,11 @@ def toy_tokens(documents: int = 40, seed: int = 0) -> Tokens:
 def toy_packing(seq_len_tokens: int = 16, **made: Any) -> Packing:
     """Return the toy corpus, packed."""
     return Packing(toy_tokens(**made), VOCABULARY, seq_len_tokens)
+
+
+def summed_loss(model: Any, batch: MaskedBatch) -> torch.Tensor:
+    """Return a model's loss of a batch in float32, summed over its guesses, in nats."""
+    return batch_loss(MaskedLoss(model, "float32"), batch, model.device)
 
 
 def whole_rows(ids: np.ndarray, pad_id: int = VOCABULARY.pad_id) -> Rows:

@@ -41,7 +41,10 @@ class MaskedLoss(nn.Module):
         positions: torch.Tensor,
         labels: torch.Tensor,
     ) -> torch.Tensor:
-        """Return the loss of (B, T) ids and segments and (B, M) positions and labels, summed."""
+        """Return the loss of (B, T) ids and segments and (B, M) positions and labels, summed.
+
+        Where there is a gradient, the softmax takes logits in the precision of the products.
+        """
         output, asked = self.model.get_output_embeddings(), labels.flatten()
         hidden = self._hidden_states(ids, segments, positions)
         with autocast(ids.device, self._precision):
@@ -65,17 +68,11 @@ class MaskedLoss(nn.Module):
             return models.take(hidden, positions)
 
 
-def masked_loss(model: Any, batch: MaskedBatch, precision: Precision) -> torch.Tensor:
-    """Return the sum over the tokens to guess of -log p(token | the sequence as seen), in nats.
-
-    Divide by ``batch.guesses`` for the mean. The softmax is float32 inside; what it takes and gives
-    has the precision of the products where there is a gradient, and is float32 where there is none.
-    """
-    return batch_loss(MaskedLoss(model, precision), batch, model.device)
-
-
 def batch_loss(objective: nn.Module, batch: MaskedBatch, device: torch.device) -> torch.Tensor:
-    """Return the loss that a `MaskedLoss`, wrapped or not, gives of a batch: a sum, in nats."""
+    """Return the loss that a `MaskedLoss`, wrapped or not, gives of a batch: a sum, in nats.
+
+    Divide by ``batch.guesses`` for the mean.
+    """
     arrays = (batch.ids, batch.segments, batch.positions, batch.labels)
     loss: torch.Tensor = objective(
         *(torch.from_numpy(array).to(device, non_blocking=True) for array in arrays)

@@ -7,11 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy_model import VOCABULARY, pretrain_params, toy_packing, toy_start, toy_tokens
+from toy_model import (
+    VOCABULARY,
+    pretrain_params,
+    summed_loss,
+    toy_packing,
+    toy_start,
+    toy_tokens,
+)
 
 from pipeline.encoder import loss as losses
 from pipeline.encoder.batches import Packing
-from pipeline.encoder.loss import heldout_batches, heldout_loss, masked_loss
+from pipeline.encoder.loss import heldout_batches, heldout_loss
 from pipeline.encoder.masking import UNUSED, MaskedBatch, mask_tokens
 from pipeline.encoder.tokens import Tokens
 from pipeline.errors import InputError
@@ -38,7 +45,7 @@ def test_two_guesses_computed_by_hand() -> None:
     batch = MaskedBatch(ids, ones, np.array([[1, 2, 3]]), np.array([[2, 9, UNUSED]]))
     assert batch.guesses == 2
     by_hand = -math.log(3 / 1275) - math.log(10 / 1275)
-    assert masked_loss(model, batch, "float32").item() == pytest.approx(by_hand, rel=1e-6)
+    assert summed_loss(model, batch).item() == pytest.approx(by_hand, rel=1e-6)
 
 
 @pytest.mark.parametrize("architecture", ["bert", "modernbert"])
@@ -54,7 +61,7 @@ def test_loss_and_gradients_are_those_of_transformers_from_full_logits(architect
 
     params = pretrain_params(architecture=architecture, dropout=0.0)
     ours, theirs = toy_start(params).model, toy_start(params).model
-    own = masked_loss(ours, batch, "float32") / batch.guesses
+    own = summed_loss(ours, batch) / batch.guesses
     reference = theirs(
         input_ids=torch.from_numpy(batch.ids),
         attention_mask=torch.from_numpy(batch.segments),
@@ -105,8 +112,8 @@ def test_slots_that_are_not_used_and_padding_have_no_gradient() -> None:
         twice.positions,
         np.concatenate([batch.labels, np.full_like(batch.labels[-1:], UNUSED)]),
     )
-    assert masked_loss(model, unused, "float32").item() == pytest.approx(
-        masked_loss(model, batch, "float32").item(), rel=1e-6
+    assert summed_loss(model, unused).item() == pytest.approx(
+        summed_loss(model, batch).item(), rel=1e-6
     )
 
 
@@ -135,7 +142,7 @@ def test_heldout_loss_is_the_mean_over_all_guesses_without_dropout() -> None:
     assert one == two
     assert model.training
     model.eval()
-    sums = [masked_loss(model, batch, "float32").item() for batch in batches]
+    sums = [summed_loss(model, batch).item() for batch in batches]
     assert one == pytest.approx(sum(sums) / sum(batch.guesses for batch in batches))
 
 

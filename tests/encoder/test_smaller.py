@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy_model import pretrain_params, toy_plan, toy_start, toy_tokenizer
+from toy_model import pretrain_params, summed_loss, toy_plan, toy_start, toy_tokenizer
 from transformers import AutoModelForMaskedLM
 
 from pipeline.encoder import smaller
-from pipeline.encoder.loss import heldout_loss, masked_loss
+from pipeline.encoder.loss import heldout_loss
 from pipeline.encoder.model import Start, save_model
 from pipeline.errors import InputError
 
@@ -63,7 +63,7 @@ def test_importance_is_the_change_of_the_loss_when_a_unit_is_shut(teacher: Any) 
                     out * torch.where(torch.arange(64) == unit, gate, 1.0)
                 )
             )
-            losses.append(float(masked_loss(teacher, batch, "float32")))
+            losses.append(summed_loss(teacher, batch).item())
             hook.remove()
         slope = abs(losses[0] - losses[1]) / 0.02
         assert float(importance[layer, unit]) == pytest.approx(slope, rel=1e-2, abs=1e-3)
