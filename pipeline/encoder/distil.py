@@ -11,7 +11,7 @@ from pipeline.encoder.masking import UNUSED, MaskedBatch
 from pipeline.encoder.model import hidden_states, logits_at
 from pipeline.encoder.optimiser import new_optimisers, schedule, set_learning_rates, take_step
 from pipeline.encoder.precision import autocast
-from pipeline.encoder.pretraining import Plan
+from pipeline.encoder.pretraining import Plan, batches_ahead
 from pipeline.errors import InputError
 
 # The weights of DistilBERT's own training script (transformers, research_projects/distillation).
@@ -39,8 +39,7 @@ def distil(student: Any, teacher: Any, plan: Plan, temperature: float, watch: Wa
     optimisers = new_optimisers(student, (), plan.params, plan.precision)
     student.eval()
     tokens = 0
-    for step in range(plan.steps):
-        batch = plan.batch(step)
+    for step, batch in enumerate(batches_ahead(plan, 0)):
         set_learning_rates(optimisers, schedule(step, plan.steps, plan.params.warmup_share))
         with torch.no_grad():
             wanted = look(teacher, batch, plan)

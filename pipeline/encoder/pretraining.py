@@ -7,7 +7,8 @@ it, but for the order of sums (and dropout, which each draws for its own rows).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,16 @@ class Plan:
         return self.evaluates(done) or done % math.ceil(self.steps / _CURVE_POINTS) == 0
 
 
+def batches_ahead(plan: Plan, step: int, share: Share = WHOLE) -> Iterator[MaskedBatch]:
+    """Yield the batches from ``step`` to the end, making the next one while one is used."""
+    with ThreadPoolExecutor(1) as maker:
+        made = None
+        for each in range(step, plan.steps):
+            batch = made.result() if made else plan.batch(each, share)
+            made = maker.submit(plan.batch, each + 1, share) if each + 1 < plan.steps else None
+            yield batch
+
+
 def pretrain(start: Start, plan: Plan, folder: Path, watch: Watch) -> Position:
     """Train ``start.model`` in place to the end of the plan; resume if ``folder`` allows it.
 
@@ -111,9 +122,9 @@ def pretrain(start: Start, plan: Plan, folder: Path, watch: Watch) -> Position:
     trained = _set_up(start, plan)
     ranks, optimisers = trained.ranks, trained.optimisers
     position = _resume(trained, folder, watch)
+    share = Share(ranks.process_index, ranks.num_processes)
     trained.objective.train()
-    while position.step < plan.steps:
-        batch = plan.batch(position.step, Share(ranks.process_index, ranks.num_processes))
+    for batch in batches_ahead(plan, position.step, share):
         guesses, tokens = groups.total(ranks, batch.guesses, batch.tokens)
         factor = schedule(position.step, plan.steps, params.warmup_share)
         set_learning_rates(optimisers, factor)

@@ -1,6 +1,7 @@
 """Runs against themselves: resumed, in micro-batches, seeded; and against what they must learn."""
 
 import math
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from damage import flip
 from toy_model import pretrain_params, toy_plan, toy_start
 
 from pipeline.encoder import pretraining
+from pipeline.encoder.batches import WHOLE, Share
 from pipeline.encoder.checkpoint import last_checkpoint
 from pipeline.encoder.digest import digest_weights
 from pipeline.encoder.loss import heldout_loss
-from pipeline.encoder.pretraining import pretrain
+from pipeline.encoder.masking import MaskedBatch
+from pipeline.encoder.pretraining import Plan, batches_ahead, pretrain
 from pipeline.encoder.tokens import Tokens
 from pipeline.encoder.watch import Position
 from pipeline.errors import InputError
@@ -59,6 +62,25 @@ def _run(
     except StoppedError:
         position = None
     return start.model, position, onlooker
+
+
+def test_the_next_batch_is_made_while_one_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, made = toy_plan(pretrain_params()), threading.Event()
+    batch = Plan.batch
+
+    def noted(plan: Plan, step: int, share: Share = WHOLE) -> MaskedBatch:
+        if step == 4:
+            made.set()
+        return batch(plan, step, share)
+
+    monkeypatch.setattr(Plan, "batch", noted)
+    ahead = batches_ahead(plan, 3)
+    given = [next(ahead)]
+    assert made.wait(10)
+    given += ahead
+    assert len(given) == plan.steps - 3
+    for step, each in enumerate(given, 3):
+        np.testing.assert_array_equal(each.ids, plan.batch(step).ids)
 
 
 def _digest(model: Any) -> str:
