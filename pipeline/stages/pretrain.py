@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,13 @@ def run(params: PretrainParams, track: Track) -> PretrainReport:
     """Write build/pretrain/model: config, weights and tokenizer, as transformers loads them."""
     ranks = groups.join()
     tokenised, tokenizer, plan, start = _prepare(params)
-    _record_inputs(tokenised, plan, track)
+    inputs = _digest_inputs(tokenised)
+    train_ids, documents = token_files.ids_path(tokenised, "train"), plan.train.tokens.documents
+    track.dataset("train_ids", train_ids, documents, inputs[train_ids.name])
     shares = losses.token_shares(plan.train.tokens, start.model.config.vocab_size)
     models.set_output_bias(start, shares)
     start.model.to(device())
-    key = _key(plan, tokenised, start.model)
+    key = _key(plan, inputs, start.model)
     groups.check_agreement(key)
     checkpoints = layout.CHECKPOINTS / key
     initial = losses.heldout_loss(start.model, plan.heldout, plan.precision)
@@ -145,21 +148,18 @@ def make_plan(params: PretrainParams, tokenizer: Any, tokenised: Path) -> Plan:
     return Plan(params, train, batches, precision)
 
 
-def _record_inputs(tokenised: Path, plan: Plan, track: Track) -> None:
-    path = token_files.ids_path(tokenised, "train")
-    track.dataset("train_ids", path, plan.train.tokens.documents, files.sha256_file(path))
+def _digest_inputs(tokenised: Path) -> dict[str, str]:
+    parts = ("train", "heldout")
+    paths = [token_files.ids_path(tokenised, part) for part in parts]
+    paths += [token_files.offsets_path(tokenised, part) for part in parts]
+    return {path.name: files.sha256_file(path) for path in paths}
 
 
-def _key(plan: Plan, tokenised: Path, model: Any) -> str:
+def _key(plan: Plan, inputs: Mapping[str, str], model: Any) -> str:
     """Digest everything that the weights at a step depend on; checkpoints are kept by this key."""
-    code = Path(encoder.__file__).parent.glob("*.py")
-    digests = {path.name: files.sha256_file(path) for path in code}
-    for part in ("train", "heldout"):
-        for path in (
-            token_files.ids_path(tokenised, part),
-            token_files.offsets_path(tokenised, part),
-        ):
-            digests[path.name] = files.sha256_file(path)
+    digests = dict(inputs)
+    for path in Path(encoder.__file__).parent.glob("*.py"):
+        digests[path.name] = files.sha256_file(path)
     digests["weights"] = digest_weights(dict(model.named_parameters()))
     digests["params"] = plan.params.model_dump_json(exclude=_MAY_CHANGE)
     digests["precision"] = plan.precision
