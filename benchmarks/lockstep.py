@@ -105,6 +105,7 @@ def _repeat(run: Callable[[Pause], None], pipe: Any) -> None:
         pipe.send(peak_mib(device()))
         pipe.recv()
 
+    multiprocessing.current_process().daemon = False  # here: it may have loaders of its own
     try:
         run(pause)
         pipe.send(RuntimeError(_ENDED))

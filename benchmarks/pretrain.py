@@ -3,8 +3,8 @@
 The rivals are `transformers.Trainer` with `DataCollatorForLanguageModeling`, logits everywhere:
 (a) with run_mlm's defaults (batch 8, float32, dropout 0.1), and (b) tuned: its best batch, our
 precision, no dropout, our allocator's settings; on a processor eager attention, which is faster
-there, and on a GPU torch.compile, as for us. All loops take turns, a step each, in processes of
-their own. Tokens count no padding; there is none.
+there, and on a GPU torch.compile, as for us, and loaders beside it. All loops take turns, a step
+each, in processes of their own. Tokens count no padding; there is none.
 
 On a GPU the models are larger, and what it is sold as doing gives the model FLOPs utilisation.
 """
@@ -36,6 +36,7 @@ ROUNDS = 11
 _ENDLESS_STEPS = 10_000  # more than any comparison takes
 _DOCUMENT_TOKENS = 180
 _DEFAULT_BATCH = 8  # TrainingArguments.per_device_train_batch_size
+_LOADERS = 4  # beside a GPU; on a processor two made no difference
 _PEAK_TFLOPS = {"H100": 989, "H200": 989, "A100": 312}  # NVIDIA's data sheets: bfloat16, dense
 
 
@@ -249,6 +250,7 @@ def _run_trainer(shape: Shape, pause: Pause, tuned: bool) -> None:
             disable_tqdm=True,
             use_cpu=not on_gpu,
             dataloader_pin_memory=on_gpu,
+            dataloader_num_workers=_LOADERS if tuned and on_gpu else 0,
         )
         trainer = transformers.Trainer(
             model,

@@ -1,6 +1,7 @@
 """Loops in turns, against what turns are: one at a time, in order, and an error where one waits."""
 
 import functools
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -62,6 +63,20 @@ def test_a_loop_apart_takes_its_steps_in_one_other_process(tmp_path: Path) -> No
     assert len(steps) == len(seen) == 3
     assert len(set(seen)) == 1
     assert seen[0] != str(os.getpid())
+
+
+def _with_a_child(pause: Pause) -> None:
+    while True:
+        child = multiprocessing.get_context("spawn").Process(target=print)
+        child.start()
+        child.join()
+        pause()
+
+
+def test_a_loop_apart_may_have_processes_of_its_own_as_a_trainer_with_loaders_has() -> None:
+    loop = Apart(_with_a_child)
+    loop.step()
+    loop.stop()
 
 
 def test_an_error_in_a_loop_apart_is_raised_where_its_step_is_waited_for() -> None:
