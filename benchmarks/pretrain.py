@@ -36,7 +36,7 @@ ROUNDS = 11
 _ENDLESS_STEPS = 10_000  # more than any comparison takes
 _DOCUMENT_TOKENS = 180
 _DEFAULT_BATCH = 8  # TrainingArguments.per_device_train_batch_size
-_LOADERS = 4  # beside a GPU; on a processor two made no difference
+LOADERS = 4  # beside a GPU; on a processor two made no difference
 _PEAK_TFLOPS = {"H100": 989, "H200": 989, "A100": 312}  # NVIDIA's data sheets: bfloat16, dense
 
 
@@ -250,7 +250,7 @@ def _run_trainer(shape: Shape, pause: Pause, tuned: bool) -> None:
             disable_tqdm=True,
             use_cpu=not on_gpu,
             dataloader_pin_memory=on_gpu,
-            dataloader_num_workers=_LOADERS if tuned and on_gpu else 0,
+            dataloader_num_workers=LOADERS if tuned and on_gpu else 0,
         )
         trainer = transformers.Trainer(
             model,
