@@ -18,7 +18,7 @@ MILLION = 10**6
 def test_the_first_step_after_a_load_comes_within_a_second_at_any_position(
     step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The checkpoint of step 2 is given the name of the millionth; its rows are read, no others."""
+    """The checkpoint of step 2 is given the name of the millionth; no rows before it are read."""
     params = pretrain_params(tokens=(MILLION + 10) * 64, heldout_every_steps=MILLION)
     with pytest.raises(StoppedError):
         pretrain(toy_start(params), toy_plan(params), tmp_path, Onlooker(stop_after=3))
@@ -37,4 +37,5 @@ def test_the_first_step_after_a_load_comes_within_a_second_at_any_position(
         pretrain(start, plan, tmp_path, onlooker)
     assert time.process_time() - began < 1.0
     assert list(onlooker.losses) == [step + 1]
-    assert read == [params.batch_sequences]
+    step_rows = params.batch_sequences
+    assert read in ([step_rows], [step_rows] * 2)  # the next step's are read beside it
